@@ -1,0 +1,62 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Every package comes by hash, so a build of our own is never needed: the project itself is installed last, alone.
+UV_PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+.PHONY: help install up demo test check format lint types floors lock bench clean
+
+help: ## list what make can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## set everything up in .venv
+
+$(STAMP): bootstrap.lock requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Takeup needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with make PYTHON=...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
+	$(UV_PIP) --require-hashes -r requirements-dev.lock
+	$(UV_PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: $(STAMP) ## run the whole service on this machine
+	$(BIN)/takeup up $(ARGS)
+
+demo: $(STAMP) ## store real media from a local origin, without internet
+	$(BIN)/takeup demo $(ARGS)
+
+test: $(STAMP) ## run every test
+	$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) lint types floors ## format, lint, types and import floors, as CI runs them
+
+format: $(STAMP) ## format the code and sort its imports
+	$(BIN)/ruff check --quiet --fix --select I app tests bench
+	$(BIN)/ruff format app tests bench
+
+lint: $(STAMP) ## ruff, and hadolint and the schema of the container files
+	$(BIN)/ruff format --check app tests bench
+	$(BIN)/ruff check app tests bench
+	$(BIN)/hadolint Dockerfile Dockerfile.worker
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+floors: $(STAMP) ## who may import whom
+	$(BIN)/lint-imports
+
+lock: $(STAMP) ## compile the hash-pinned locks from pyproject.toml
+	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -o bootstrap.lock -
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+bench: $(STAMP) ## measure (minutes); writes docs/benchmarks.md's tables to the terminal
+	$(BIN)/python -m bench.store
+	$(BIN)/python -m bench.enqueue
+
+clean: ## remove what make made (never .takeup, which holds your data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

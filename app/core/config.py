@@ -1,0 +1,187 @@
+"""Every setting of Takeup, read once from the environment and `.env`, and checked before anything starts."""
+
+import os
+import sys
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+MIB = 1024 * 1024
+EXAMPLE_SECRET = "change-me"  # noqa: S105 - the value in .env.example, which no start accepts
+
+
+def _url_of(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.netloc:
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+class SecretFileSource(PydanticBaseSettingsSource):
+    """Reads `NAME` from the file that `NAME_FILE` points at (the convention of Docker and Kubernetes secrets)."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{field_name.upper()}_FILE")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise UnreadableSecretError(f"{field_name.upper()}_FILE", path, error.strerror) from error
+
+    def __call__(self) -> dict[str, Any]:
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class UnreadableSecretError(Exception):
+    """A `*_FILE` variable names a file that cannot be read."""
+
+    def __init__(self, variable: str, path: str, reason: str | None) -> None:
+        super().__init__(f"{variable}: cannot read {path} ({reason})")
+
+
+class Settings(BaseSettings):
+    """One field is one environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    mongodb_uri: Annotated[str, _url_of("mongodb", "mongodb+srv")]
+    mongodb_database: str = Field("takeup", pattern=r"^[A-Za-z0-9_-]{1,38}$")
+    redis_url: Annotated[str, _url_of("redis", "rediss")]
+    celery_broker_url: Annotated[str, _url_of("redis", "rediss", "amqp", "amqps")] = ""
+    s3_endpoint_url: Annotated[str, _url_of("http", "https")]
+    s3_region: str = "auto"
+    s3_bucket: str = Field("takeup", min_length=3, max_length=63)
+    s3_access_key_id: str = Field(min_length=1)
+    s3_secret_access_key: SecretStr = Field(min_length=1)
+
+    takeup_host: str = "127.0.0.1"
+    takeup_port: int = Field(8000, ge=1, le=65535)
+    takeup_data_dir: Path = Path(".takeup")
+    takeup_scratch_dir: Path | None = None
+    takeup_concurrency: int = Field(2, ge=1, le=256)
+    takeup_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    takeup_flower_url: Annotated[str, _url_of("http", "https")] | None = None
+
+    takeup_allow_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    takeup_max_bytes: int = Field(10 * 1024 * MIB, ge=1)
+    takeup_max_duration_seconds: int = Field(6 * 3600, ge=1)
+    takeup_max_height: int = Field(1080, ge=144)
+    takeup_max_body_bytes: int = Field(MIB, ge=1024)
+
+    takeup_max_attempts: int = Field(5, ge=1, le=20)
+    takeup_retry_base_seconds: float = Field(5, gt=0)
+    takeup_retry_max_seconds: float = Field(900, gt=0)
+    takeup_lease_seconds: float = Field(30, ge=2)
+    takeup_claim_grace_seconds: float = Field(20, gt=0)
+    takeup_pending_grace_seconds: float = Field(60, gt=0)
+    takeup_reconcile_seconds: float = Field(10, gt=0)
+    takeup_job_seconds: int = Field(3600, ge=10)
+    takeup_read_timeout_seconds: float = Field(30, gt=0)
+    takeup_presign_seconds: int = Field(3600, ge=60, le=604800)
+
+    @field_validator("takeup_allow_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("s3_secret_access_key", "s3_access_key_id")
+    @classmethod
+    def _refuse_example(cls, value: SecretStr | str) -> SecretStr | str:
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if plain == EXAMPLE_SECRET:
+            raise ValueError("still holds the example value: set the key of your bucket")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values.get("celery_broker_url") and values.get("redis_url"):
+            values["celery_broker_url"] = values["redis_url"]
+        return values
+
+    @property
+    def scratch_dir(self) -> Path:
+        """Where a job keeps what yt-dlp downloads and merges; each job's folder is removed with the job."""
+        return self.takeup_scratch_dir or self.takeup_data_dir / "scratch"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then `*_FILE`, then `.env`."""
+        return init_settings, env_settings, SecretFileSource(settings_cls), dotenv_settings
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process.
+
+    Raises `pydantic.ValidationError` or `UnreadableSecretError`; an entry point calls `load_settings_or_exit`.
+    """
+    return Settings()  # type: ignore[call-arg]  # pydantic-settings fills the required fields
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """One readable line per problem, by the name of the environment variable."""
+    lines = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"][:1]).upper() or "settings"
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {'is not set' if item['type'] == 'missing' else message}")
+    return lines
+
+
+def load_settings_or_exit() -> Settings:
+    """The settings, or one line per problem on stderr and exit code 2."""
+    try:
+        return get_settings()
+    except ValidationError as error:
+        _refuse(problems_of(error))
+    except UnreadableSecretError as error:
+        _refuse([str(error)])
+
+
+def _refuse(lines: list[str]) -> NoReturn:
+    sys.stderr.write("Takeup cannot start with these settings:\n" + "".join(f"  {line}\n" for line in lines))
+    sys.exit(2)
+
+
+def without_credentials(url: str) -> str:
+    """The address with user and password removed, fit for a log."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def describe(settings: Settings) -> list[str]:
+    """What a start prints: which database, broker and bucket are in use, without any secret."""
+    return [
+        f"database  {without_credentials(settings.mongodb_uri)} ({settings.mongodb_database})",
+        f"broker    {without_credentials(settings.celery_broker_url)}",
+        f"bucket    {without_credentials(settings.s3_endpoint_url)} ({settings.s3_bucket})",
+    ]
