@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -34,7 +35,7 @@ def _url_of(*schemes: str) -> AfterValidator:
 class SecretFileSource(PydanticBaseSettingsSource):
     """Reads `NAME` from the file that `NAME_FILE` points at (the convention of Docker and Kubernetes secrets)."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         path = os.environ.get(f"{field_name.upper()}_FILE")
         if not path:
             return None, field_name, False
@@ -44,10 +45,7 @@ class SecretFileSource(PydanticBaseSettingsSource):
             raise UnreadableSecretError(f"{field_name.upper()}_FILE", path, error.strerror) from error
 
     def __call__(self) -> dict[str, Any]:
-        values = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -101,9 +99,7 @@ class Settings(BaseSettings):
     @field_validator("takeup_allow_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("s3_secret_access_key", "s3_access_key_id")
     @classmethod
@@ -138,13 +134,20 @@ class Settings(BaseSettings):
         return init_settings, env_settings, SecretFileSource(settings_cls), dotenv_settings
 
 
+def configured_environment() -> dict[str, str]:
+    """What is configured here, by environment variable: the environment, `*_FILE` and `.env`, unchecked."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value}
+    secrets = {name.upper(): str(value) for name, value in SecretFileSource(Settings)().items()}
+    return {**from_file, **secrets, **{name: value for name, value in os.environ.items() if value}}
+
+
 @cache
 def get_settings() -> Settings:
     """The settings of this process.
 
     Raises `pydantic.ValidationError` or `UnreadableSecretError`; an entry point calls `load_settings_or_exit`.
     """
-    return Settings()  # type: ignore[call-arg]  # pydantic-settings fills the required fields
+    return Settings()
 
 
 def problems_of(error: ValidationError) -> list[str]:

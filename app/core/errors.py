@@ -1,7 +1,7 @@
-"""The root of the error tree, and every way a request can be refused; `media_errors.py` has the ways a scene can fail.
+"""The root of the error tree, and every way a request can be refused; `media_errors.py` tells why a scene fails.
 
-A class is one code. `code` is stable and public, `message` says what happened, `hint` what to do about it, and
-`status` is the HTTP status where the error answers a request.
+A class is one code. `code` is stable and public, `message` says what happened, `hint` what to do about it,
+and `status` is the HTTP status where the error answers a request.
 """
 
 from typing import ClassVar

@@ -1,6 +1,6 @@
 """Every way a scene's media can fail, on one page.
 
-A class is one code of docs/errors.md. The class decides the retry: its `policy` says what becomes of the scene.
+A class is one code of docs/errors.md, and decides the retry: its `policy` says what becomes of the scene.
 """
 
 from enum import StrEnum
@@ -25,6 +25,15 @@ class MediaError(TakeupError):
 
     policy: ClassVar[Policy] = Policy.RETRY
     status = 422
+
+    def failure(self) -> dict[str, str | bool]:
+        """The form in which a scene's document keeps it."""
+        return {
+            "code": self.code,
+            "message": self.sentence,
+            "hint": self.hint,
+            "retryable": self.policy not in {Policy.USER, Policy.NEVER},
+        }
 
 
 class InvalidLinkError(MediaError):
@@ -104,6 +113,10 @@ class RateLimitedError(MediaError):
     message = "The site asks for fewer requests."
     hint = "It is tried again by itself, later."
     policy = Policy.COOL
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class LoginRequiredError(MediaError):

@@ -1,0 +1,188 @@
+"""What every request passes before a route sees it: foreign pages, oversized bodies, repeated requests, metrics.
+
+Plain ASGI, so that event streams pass untouched.
+"""
+
+import hashlib
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.deps import Clients
+from app.api.problems import problem_of, problem_response
+from app.core.database import DatabaseError
+from app.core.errors import BodyTooLargeError, ForbiddenOriginError, TakeupError, UnavailableError
+from app.core.security import is_loopback
+from app.core.telemetry import REQUEST_SECONDS, REQUESTS
+from app.crud import crud_idempotency
+from app.crud.crud_idempotency import KeptAnswer
+
+_MAX_KEY_LENGTH = 255
+
+
+def _clients(scope: Scope) -> Clients:
+    clients = scope["app"].state.clients
+    if not isinstance(clients, Clients):
+        raise TypeError("the application has not started")
+    return clients
+
+
+async def _refuse(error: TakeupError, scope: Scope, receive: Receive, send: Send) -> None:
+    await problem_response(problem_of(error))(scope, receive, send)
+
+
+class MetricsMiddleware:
+    """Counts requests by route template, never by raw path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "unknown")
+                REQUESTS.labels(scope["method"], route, message["status"]).inc()
+                REQUEST_SECONDS.labels(scope["method"], route).observe(time.perf_counter() - started)
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+
+class LocalOnlyMiddleware:
+    """While no API key exists, serves this machine alone: a foreign Host (DNS rebinding) or Origin is refused."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/health/"):
+            await self._app(scope, receive, send)
+            return
+        clients = _clients(scope)
+        try:
+            serves_others = await clients.keys.refresh(clients.database)
+        except DatabaseError:
+            await _refuse(UnavailableError(), scope, receive, send)
+            return
+        if not serves_others and not _is_local(Headers(scope=scope)):
+            await _refuse(ForbiddenOriginError(), scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _is_local(headers: Headers) -> bool:
+    host = urlsplit(f"//{headers.get('host', '')}").hostname
+    origin = headers.get("origin")
+    return is_loopback(host or "") and (origin is None or is_loopback(urlsplit(origin).hostname or ""))
+
+
+class BodyLimitMiddleware:
+    """Reads a request's body whole, and refuses one over the limit before it is held in memory."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS", "DELETE"}:
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        body = bytearray()
+        fits = not declared.isdigit() or int(declared) <= self._max_bytes
+        async for chunk in Request(scope, receive).stream():
+            body += chunk
+            if len(body) > self._max_bytes:
+                fits = False
+                break
+        if not fits:
+            await _refuse(BodyTooLargeError(f"(At most {self._max_bytes} bytes.)"), scope, receive, send)
+            return
+        await self._app(scope, _replay(bytes(body), receive), send)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once, then what comes from the client (its leaving)."""
+    waiting = [body]
+
+    async def replayed() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replayed
+
+
+class IdempotencyMiddleware:
+    """A POST that is repeated under the same Idempotency-Key gets the first one's answer, and does nothing again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else None
+        key = headers.get("idempotency-key") if headers else None
+        if headers is None or not key or len(key) > _MAX_KEY_LENGTH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        body = await Request(scope, receive).body()
+        record = _digest(headers.get("authorization", ""), scope["path"], key)
+        database = _clients(scope).database
+        try:
+            kept = await crud_idempotency.begin(database, record, _digest(body.decode("latin-1")))
+        except TakeupError as error:
+            await _refuse(error, scope, receive, send)
+            return
+        except DatabaseError:
+            await _refuse(UnavailableError(), scope, receive, send)
+            return
+        if kept is not None:
+            await _send_kept(kept, send)
+            return
+        recorder = _Recorder(send)
+        try:
+            await self._app(scope, _replay(body, receive), recorder)
+        finally:
+            if recorder.answer is None:
+                await crud_idempotency.forget(database, record)
+            else:
+                await crud_idempotency.keep(database, record, recorder.answer)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+class _Recorder:
+    """Passes the answer on, and keeps a copy of one that may be given again: below 500, and complete."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status = 500
+        self._content_type = ""
+        self._body = bytearray()
+        self.answer: KeptAnswer | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._content_type = Headers(raw=message["headers"]).get("content-type", "")
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if not message.get("more_body") and self._status < 500:
+                self.answer = KeptAnswer(self._status, self._content_type, self._body.decode())
+        await self._send(message)
+
+
+async def _send_kept(kept: KeptAnswer, send: Send) -> None:
+    headers = [(b"content-type", kept.content_type.encode()), (b"idempotency-replayed", b"true")]
+    await send({"type": "http.response.start", "status": kept.status, "headers": headers})
+    await send({"type": "http.response.body", "body": kept.body.encode()})

@@ -1,0 +1,84 @@
+"""Projects: create, list, read with scenes, rename, delete."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.cursors import decode_cursor, encode_cursor
+from app.api.deps import ClientsDep, ProjectId, WorkspaceDep
+from app.crud import crud_project, crud_scene
+from app.models.project import Project, ProjectWithScenes
+from app.models.scene import Scene
+
+router = APIRouter(prefix="/projects", tags=["projects"])
+
+Title = Annotated[str, Field(min_length=1, max_length=200, examples=["Autumn in the harbour"])]
+
+
+class ProjectIn(BaseModel):
+    """What a project is made from."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    title: Title
+
+
+class ProjectPage(BaseModel):
+    """Projects, newest first; `next_cursor` is null on the last page."""
+
+    items: list[Project]
+    next_cursor: str | None
+
+
+class Deletion(BaseModel):
+    """That something is being deleted: gone for every reader, its files follow."""
+
+    id: str
+    status: str = "deleting"
+
+
+@router.post("", status_code=201)
+async def create_project(body: ProjectIn, clients: ClientsDep, workspace: WorkspaceDep) -> Project:
+    """Create an empty project."""
+    return Project.from_document(await crud_project.create_project(clients.database, workspace, body.title))
+
+
+@router.get("")
+async def list_projects(
+    clients: ClientsDep,
+    workspace: WorkspaceDep,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> ProjectPage:
+    """List the projects, newest first."""
+    before = decode_cursor(cursor) if cursor is not None else None
+    found = await crud_project.list_projects(clients.database, workspace, limit + 1, before)
+    items = [Project.from_document(document) for document in found[:limit]]
+    return ProjectPage(items=items, next_cursor=encode_cursor(items[-1].id) if len(found) > limit else None)
+
+
+@router.get("/{project_id}")
+async def read_project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> ProjectWithScenes:
+    """Read a project and its scenes, in order."""
+    project = await crud_project.get_project(clients.database, workspace, project_id)
+    scenes = await crud_scene.list_scenes(clients.database, project_id)
+    return ProjectWithScenes(
+        **Project.from_document(project).model_dump(), scenes=[Scene.from_document(scene) for scene in scenes]
+    )
+
+
+@router.patch("/{project_id}")
+async def rename_project(
+    project_id: ProjectId, body: ProjectIn, clients: ClientsDep, workspace: WorkspaceDep
+) -> Project:
+    """Rename a project."""
+    renamed = await crud_project.rename_project(clients.database, workspace, project_id, body.title)
+    return Project.from_document(renamed)
+
+
+@router.delete("/{project_id}", status_code=202)
+async def delete_project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> Deletion:
+    """Delete a project with its scenes and their files."""
+    await crud_project.mark_project_deleted(clients.database, workspace, project_id)
+    return Deletion(id=project_id)

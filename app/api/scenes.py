@@ -1,0 +1,111 @@
+"""Scenes: add one or many, read, edit, move, delete."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.deps import ClientsDep, Id, Link, ProjectId, SceneId, WorkspaceDep
+from app.api.projects import Deletion
+from app.crud import crud_project, crud_scene
+from app.models.scene import Scene
+
+router = APIRouter(tags=["scenes"])
+
+Text = Annotated[str, Field(max_length=20_000, examples=["The boats come in."])]
+
+
+class SceneIn(BaseModel):
+    """What a scene is made from; without `after` it goes to the end, with null to the beginning."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text = ""
+    source_url: Link | None = None
+    after: Id | None = None
+
+
+class SceneBatch(BaseModel):
+    """Links, one scene each, in this order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    urls: Annotated[list[Link], Field(min_length=1, max_length=500)]
+
+
+class SceneList(BaseModel):
+    """The scenes that were made, in order."""
+
+    items: list[Scene]
+
+
+class SceneEdit(BaseModel):
+    """What to change; what is not named stays. A new link replaces the stored media."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text | None = None
+    source_url: Link | None = None
+    after: Id | None = None
+
+
+@router.post("/projects/{project_id}/scenes", status_code=201)
+async def create_scene(project_id: ProjectId, body: SceneIn, clients: ClientsDep, workspace: WorkspaceDep) -> Scene:
+    """Add a scene; its link is stored when `POST /media/store` asks for it."""
+    await crud_project.get_project(clients.database, workspace, project_id)
+    [scene] = await crud_scene.create_scenes(
+        clients.database,
+        workspace,
+        project_id,
+        [(body.text, body.source_url)],
+        max_attempts=clients.settings.takeup_max_attempts,
+        after=body.after,
+        at_end="after" not in body.model_fields_set,
+    )
+    return Scene.from_document(scene)
+
+
+@router.post("/projects/{project_id}/scenes/batch", status_code=201)
+async def create_scenes(
+    project_id: ProjectId, body: SceneBatch, clients: ClientsDep, workspace: WorkspaceDep
+) -> SceneList:
+    """Add up to 500 links at the end, one scene each."""
+    await crud_project.get_project(clients.database, workspace, project_id)
+    scenes = await crud_scene.create_scenes(
+        clients.database,
+        workspace,
+        project_id,
+        [("", url) for url in body.urls],
+        max_attempts=clients.settings.takeup_max_attempts,
+    )
+    return SceneList(items=[Scene.from_document(scene) for scene in scenes])
+
+
+@router.get("/scenes/{scene_id}")
+async def read_scene(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> Scene:
+    """Read a scene."""
+    return Scene.from_document(await crud_scene.get_scene(clients.database, workspace, scene_id))
+
+
+@router.patch("/scenes/{scene_id}")
+async def edit_scene(scene_id: SceneId, body: SceneEdit, clients: ClientsDep, workspace: WorkspaceDep) -> Scene:
+    """Change the text, the link, or the place of a scene."""
+    named = body.model_fields_set
+    await crud_scene.get_scene(clients.database, workspace, scene_id)
+    if "after" in named:
+        await crud_scene.move_scene(clients.database, workspace, scene_id, body.after)
+    if body.text is not None:
+        await crud_scene.set_text(clients.database, scene_id, body.text)
+    if "source_url" in named:
+        attempts = clients.settings.takeup_max_attempts
+        if await crud_scene.set_link(clients.database, workspace, scene_id, body.source_url, attempts):
+            clients.bell.sweep(scene_id)
+    return Scene.from_document(await crud_scene.get_scene(clients.database, workspace, scene_id))
+
+
+@router.delete("/scenes/{scene_id}", status_code=202)
+async def delete_scene(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> Deletion:
+    """Delete a scene with its files; deleting it again changes nothing."""
+    if await crud_scene.mark_deleted(clients.database, workspace, scene_id):
+        clients.bell.sweep(scene_id)
+    return Deletion(id=scene_id)

@@ -1,0 +1,74 @@
+"""The long-running processes: the API, a worker, the maintenance worker with beat, and Flower.
+
+Each checks its settings first and says which database, broker and bucket it uses; none starts half.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+import uvicorn
+
+from app.core.config import Settings, describe, load_settings_or_exit
+from app.core.database import DatabaseError, connect_sync
+from app.core.logging import configure_logging
+from app.core.security import is_loopback
+from app.crud.crud_api_key import any_key_sync
+
+_STOP_SECONDS = 5
+
+
+def run_api(host: str | None, port: int | None) -> None:
+    """Serve the API. Refuses an address that others can reach while no API key exists."""
+    settings = load_settings_or_exit()
+    address = host or settings.takeup_host
+    if not is_loopback(address) and not _has_key(settings):
+        typer.echo(
+            f"Takeup will not serve {address} to others without an API key: create one with `takeup keys create NAME`.",
+            err=True,
+        )
+        raise typer.Exit(2)
+    configure_logging(settings)
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=address,
+        port=port or settings.takeup_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+
+
+def _has_key(settings: Settings) -> bool:
+    database = connect_sync(settings)
+    try:
+        return any_key_sync(database)
+    except DatabaseError as error:
+        typer.echo(f"Takeup cannot start: the database does not answer ({error}).", err=True)
+        raise typer.Exit(1) from error
+    finally:
+        database.client.close()
+
+
+def run_worker(name: str, queues: str, concurrency: int | None, *, beat: bool) -> NoReturn:
+    """Become a Celery worker; on SIGTERM it takes no more work, and finishes what it has within the grace."""
+    settings = load_settings_or_exit()
+    for line in describe(settings):
+        typer.echo(line, err=True)
+    count = concurrency or settings.takeup_concurrency
+    arguments = ["worker", "-n", f"{name}@%h", "-Q", queues, "-c", str(count), "-l", settings.takeup_log_level]
+    _become_celery([*arguments, *(["--beat"] if beat else [])], {"REMAP_SIGTERM": "SIGQUIT"})
+
+
+def run_flower(address: str, port: int) -> NoReturn:
+    """Become Flower, Celery's own monitor."""
+    load_settings_or_exit()
+    _become_celery(["flower", f"--address={address}", f"--port={port}"], {})
+
+
+def _become_celery(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    command = [sys.executable, "-m", "celery", "-A", "app.core.celery_app", *arguments]
+    os.execve(command[0], command, {**os.environ, **environment})  # noqa: S606 - our own interpreter, no shell

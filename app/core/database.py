@@ -1,0 +1,114 @@
+"""The door to MongoDB: clients for the API (async) and the worker (sync), indexes, and the server's clock."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, MongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from app.core.config import Settings, get_settings
+
+Document = dict[str, Any]
+Async = AsyncDatabase[Document]
+Sync = Database[Document]
+
+DatabaseError = PyMongoError
+"""What the drivers raise when the database does not answer or refuses."""
+
+_CLOCK_MAX_AGE_SECONDS = 60.0
+_CLIENT_OPTIONS: dict[str, Any] = {
+    "tz_aware": True,
+    "serverSelectionTimeoutMS": 5000,
+    "connectTimeoutMS": 3000,
+    "socketTimeoutMS": 20000,
+    "appname": "takeup",
+}
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "projects": [
+        IndexModel([("workspace", ASCENDING), ("_id", DESCENDING)], name="workspace_newest"),
+        IndexModel([("deletion.at", ASCENDING)], name="deletions", sparse=True),
+    ],
+    "scenes": [
+        IndexModel([("project_id", ASCENDING), ("position", ASCENDING)], name="project_order"),
+        IndexModel([("media.status", ASCENDING), ("media.status_at", ASCENDING)], name="status_age"),
+        IndexModel([("deletion.at", ASCENDING)], name="deletions", sparse=True),
+        IndexModel([("sweep.at", ASCENDING)], name="sweeps", sparse=True),
+    ],
+    "api_keys": [IndexModel([("workspace", ASCENDING)], name="workspace")],
+    "idempotency": [IndexModel([("created_at", ASCENDING)], name="age")],
+}
+
+
+class ServerClock:
+    """The database server's time, as the local clock plus an offset read from `hello.localTime`.
+
+    Leases and retries are dated with it, so that a worker whose own clock is wrong steals nothing.
+    """
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
+        self._read_at: float | None = None
+
+    @property
+    def stale(self) -> bool:
+        return self._read_at is None or time.monotonic() - self._read_at > _CLOCK_MAX_AGE_SECONDS
+
+    def set_from(self, hello: Mapping[str, Any], asked: datetime, answered: datetime) -> None:
+        """Take the offset from a `hello` that was sent at `asked` and answered at `answered` (local, UTC)."""
+        server_time = hello["localTime"]
+        self._offset = server_time - (asked + (answered - asked) / 2)
+        self._read_at = time.monotonic()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+
+_clock = ServerClock()
+
+
+async def server_now(database: Async) -> datetime:
+    """The database server's time (UTC)."""
+    if _clock.stale:
+        asked = datetime.now(UTC)
+        hello = await database.client.admin.command("hello")
+        _clock.set_from(hello, asked, datetime.now(UTC))
+    return _clock.now()
+
+
+def server_now_sync(database: Sync) -> datetime:
+    """The database server's time (UTC)."""
+    if _clock.stale:
+        asked = datetime.now(UTC)
+        hello = database.client.admin.command("hello")
+        _clock.set_from(hello, asked, datetime.now(UTC))
+    return _clock.now()
+
+
+def connect_async(settings: Settings) -> Async:
+    """A database handle on a new async client, for one event loop; the caller closes `handle.client`."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(settings.mongodb_uri, **_CLIENT_OPTIONS)
+    return client[settings.mongodb_database]
+
+
+def connect_sync(settings: Settings) -> Sync:
+    """A database handle on a new client; never shared across a fork."""
+    client: MongoClient[Document] = MongoClient(settings.mongodb_uri, **_CLIENT_OPTIONS)
+    return client[settings.mongodb_database]
+
+
+@cache
+def worker_database() -> Sync:
+    """The worker process's own handle, made at its first use and so after the fork."""
+    return connect_sync(get_settings())
+
+
+async def ensure_indexes(database: Async) -> None:
+    """Create what is missing; what exists is left alone."""
+    for collection, indexes in INDEXES.items():
+        await database[collection].create_indexes(indexes)

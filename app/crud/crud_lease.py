@@ -1,0 +1,172 @@
+"""What a worker does to a scene: claim it, renew the lease, change its state, and end the attempt.
+
+Every write after the claim carries `{generation, lease token}` in its filter. A worker whose lease was taken,
+whose scene was canceled, replaced or deleted, matches nothing, and must stop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pymongo import ReturnDocument
+from uuid_utils import uuid4
+
+from app.core.database import Document, Sync, server_now_sync
+from app.crud.crud_scene import ALIVE, state_change, update_scene_status_sync
+from app.models.media import ACTIVE, Status
+
+MAX_ATTEMPT_RECORDS = 20
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's hold on one generation of one scene."""
+
+    scene_id: str
+    project_id: str
+    generation: int
+    attempt: int
+    max_attempts: int
+    token: str
+    worker: str
+    started_at: datetime
+    source_url: str
+    upload: Mapping[str, Any] | None
+    attempts: tuple[Mapping[str, Any], ...]
+
+    @property
+    def fence(self) -> Document:
+        """The filter that only the holder of the lease matches."""
+        return {
+            "_id": self.scene_id,
+            **ALIVE,
+            "media.generation": self.generation,
+            "media.lease.token": self.token,
+        }
+
+
+def claim(database: Sync, scene_id: str, generation: int, worker: str, lease_seconds: float) -> Claim | None:
+    """Take the scene's generation if it waits and is due; None where there is nothing (or no longer) to do."""
+    now = server_now_sync(database)
+    token = str(uuid4())
+    lease = _lease(token, worker, now, now, lease_seconds)
+    due: Document = {
+        "_id": scene_id,
+        **ALIVE,
+        "media.generation": generation,
+        "$or": [
+            {"media.status": Status.QUEUED},
+            {"media.status": Status.RETRYING, "media.next_attempt.at": {"$lte": now}},
+        ],
+    }
+    update = state_change(
+        Status.RESOLVING, {"lease": lease, "next_attempt": None, "error": None, "progress": {"bytes_done": 0}}
+    )
+    update["$inc"]["media.attempt"] = 1
+    document = database["scenes"].find_one_and_update(due, update, return_document=ReturnDocument.AFTER)
+    return _claim_of(document) if document else None
+
+
+def _lease(token: str, worker: str, started_at: datetime, now: datetime, seconds: float) -> Document:
+    return {
+        "token": token,
+        "worker": worker,
+        "started_at": started_at,
+        "expires_at": now + timedelta(seconds=seconds),
+    }
+
+
+def _claim_of(document: Document) -> Claim:
+    media = document["media"]
+    return Claim(
+        scene_id=document["_id"],
+        project_id=document["project_id"],
+        generation=media["generation"],
+        attempt=media["attempt"],
+        max_attempts=media["max_attempts"],
+        token=media["lease"]["token"],
+        worker=media["lease"]["worker"],
+        started_at=media["lease"]["started_at"],
+        source_url=media["source_url"],
+        upload=media["upload"],
+        attempts=tuple(media["attempts"]),
+    )
+
+
+def renew(database: Sync, claim: Claim, lease_seconds: float, progress: Mapping[str, Any]) -> bool:
+    """Push the lease's end forward and note the progress; False where the claim no longer stands."""
+    now = server_now_sync(database)
+    lease = _lease(claim.token, claim.worker, claim.started_at, now, lease_seconds)
+    result = database["scenes"].update_one(
+        {**claim.fence, "media.status": {"$in": sorted(ACTIVE)}},
+        {
+            "$set": {"media.lease": lease, "media.progress": dict(progress)},
+            "$inc": {"version": 1},
+            "$currentDate": {"updated_at": True},
+        },
+    )
+    return result.matched_count == 1
+
+
+def still_held(database: Sync, claim: Claim) -> bool:
+    """Whether the claim stands, by a read alone."""
+    found = database["scenes"].find_one({**claim.fence, "media.status": {"$in": sorted(ACTIVE)}}, {"_id": 1})
+    return found is not None
+
+
+def note_upload(database: Sync, claim: Claim, upload: Mapping[str, Any] | None) -> bool:
+    """Write down the multipart upload, before its first part is sent; False where the claim no longer stands."""
+    result = database["scenes"].update_one(claim.fence, {"$set": {"media.upload": upload}, "$inc": {"version": 1}})
+    return result.matched_count == 1
+
+
+def let_go(database: Sync, claim: Claim) -> None:
+    """Take our lease off a scene that is no longer ours: a deletion need not wait for it to expire."""
+    database["scenes"].update_one(
+        {"_id": claim.scene_id, "media.lease.token": claim.token},
+        {"$set": {"media.lease": None}, "$inc": {"version": 1}},
+    )
+
+
+Outcome = Literal["ready", "retrying", "failed", "crashed"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended: its outcome, the failure's code and body if it failed, and the bytes it moved."""
+
+    outcome: Outcome
+    error: Mapping[str, Any] | None = None
+    bytes_done: int = 0
+    resumed_bytes: int = 0
+
+
+def end_attempt(
+    database: Sync, claim: Claim, target: Status, ending: Ending, fields: Mapping[str, Any] | None = None
+) -> bool:
+    """Write the attempt's end: state, record and result in one write; False where the claim no longer stands."""
+    now = server_now_sync(database)
+    record = attempt_record(claim.attempt, claim.worker, claim.started_at, now, ending)
+    changes = {
+        "lease": None,
+        "progress": None,
+        "error": ending.error,
+        "attempts": [*claim.attempts, record][-MAX_ATTEMPT_RECORDS:],
+        **(fields or {}),
+    }
+    return update_scene_status_sync(database, claim.fence, target, changes)
+
+
+def attempt_record(n: int, worker: str, started_at: datetime, ended_at: datetime, ending: Ending) -> Document:
+    """The record of one ended attempt, as `media.attempts` keeps it."""
+    return {
+        "n": n,
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "worker": worker,
+        "outcome": ending.outcome,
+        "code": ending.error["code"] if ending.error else None,
+        "bytes": ending.bytes_done,
+        "resumed_bytes": ending.resumed_bytes,
+    }

@@ -1,0 +1,59 @@
+"""The FastAPI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from logging import getLogger
+
+from fastapi import APIRouter, FastAPI
+
+from app.api import events, health, media, monitor, projects, scenes
+from app.api.deps import Clients, KeyPolicy
+from app.api.middleware import BodyLimitMiddleware, IdempotencyMiddleware, LocalOnlyMiddleware, MetricsMiddleware
+from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_problem_handlers
+from app.core.config import Settings, describe, load_settings_or_exit
+from app.core.database import connect_async, ensure_indexes
+from app.core.logging import configure_logging
+from app.services.storage.bucket import open_bucket
+from app.tasks.bell import Bell
+
+log = getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application for these settings (default: the environment's); clients are made when it starts."""
+    chosen = settings or load_settings_or_exit()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(chosen)
+        for line in describe(chosen):
+            log.info("%s", line)
+        database = connect_async(chosen)
+        bell = Bell()
+        try:
+            await ensure_indexes(database)
+            app.state.clients = Clients(chosen, database, open_bucket(chosen), bell, KeyPolicy())
+            yield
+        finally:
+            bell.close()
+            await database.client.close()
+
+    app = FastAPI(
+        title="Takeup",
+        version=version("takeup"),
+        summary="Paste a link: it is fetched, stored in your bucket, and playable.",
+        lifespan=lifespan,
+    )
+    install_problem_handlers(app)
+    app.add_middleware(IdempotencyMiddleware)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=chosen.takeup_max_body_bytes)
+    app.add_middleware(LocalOnlyMiddleware)
+    app.add_middleware(MetricsMiddleware)
+    api = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES)
+    for module in (projects, scenes, media, events, monitor):
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    describe_problems(app)
+    return app

@@ -1,0 +1,43 @@
+"""What a child process does to itself before it touches a stranger's bytes."""
+
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from app.core.process import die_with_parent
+
+_NO_NETWORK = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"})
+_NO_PROCESSES = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"})
+_WRITE_MODES = frozenset("wax+")
+
+
+def confine(parent: int, *, address_space: int, file_bytes: int, open_files: int, cpu_seconds: int) -> None:
+    """Die with the parent, and set hard limits: bytes of memory and of any one file, open files, seconds of CPU."""
+    die_with_parent(parent)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (address_space, hard))
+    for limit, value in (
+        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_NOFILE, open_files),
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
+
+
+def on_audit(check: Callable[[str, tuple[Any, ...]], None]) -> None:
+    """Show every audited event (PEP 578) to `check(event, arguments)` from now on; what it raises forbids the event."""
+    sys.addaudithook(check)
+
+
+def forbid_network_and_processes() -> None:
+    """From now on this process connects nowhere, starts nothing, and opens no file for writing."""
+
+    def check(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _NO_NETWORK or event in _NO_PROCESSES:
+            raise PermissionError(f"{event} is not for a decoder")
+        if event == "open" and isinstance(arguments[1], str) and _WRITE_MODES & set(arguments[1]):
+            raise PermissionError("a decoder writes no file")
+
+    on_audit(check)

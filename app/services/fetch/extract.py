@@ -1,0 +1,127 @@
+"""A link that needs an extractor: yt-dlp in a child process, its download as a source to store."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging import getLogger
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from deno import find_deno_bin
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from app.core.media_errors import (
+    MEDIA_ERRORS,
+    DiskFullError,
+    ExtractorFailedError,
+    NotMediaError,
+    StalledError,
+)
+from app.services.child import Child, ChildDiedError, ChildSilentError, run_child
+from app.services.fetch.direct import Limits
+from app.services.fetch.filename import clean_filename
+from app.services.fetch.sniff import HEAD_BYTES, sniff
+from app.services.fetch.source import Source
+
+_CHUNK_BYTES = 1 << 20
+_SILENCE_SECONDS = 120.0
+
+log = getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What an extraction is given: the link, its limits, and the form of media that is wanted."""
+
+    url: str
+    limits: Limits
+    allow_networks: tuple[str, ...]
+    max_duration_seconds: int
+    max_height: int
+    scratch: Path
+
+
+@dataclass
+class ExtractionProgress:
+    """Who is told while yt-dlp works. `check` is called often and may raise to stop it."""
+
+    check: Callable[[], None]
+    expect: Callable[[int | None], None]
+    fetched_so_far: Callable[[int], None]
+
+
+@contextmanager
+def extracted(extraction: Extraction, progress: ExtractionProgress) -> Iterator[Source]:
+    """The media behind a page, downloaded into a scratch folder that is removed whatever happens.
+
+    Raises the `link.*`, `fetch.*`, `content.*`, `extractor.*` and `worker.disk_full` errors.
+    """
+    try:
+        extraction.scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(prefix="job-", dir=extraction.scratch))
+    except OSError as error:
+        raise DiskFullError from error
+    try:
+        path, title = _run(extraction, folder, progress)
+        yield _source_of(path, title)
+    finally:
+        rmtree(folder, ignore_errors=True)
+
+
+def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> tuple[Path, str]:
+    job = {
+        "url": extraction.url,
+        "folder": str(folder.resolve()),
+        "allow_networks": extraction.allow_networks,
+        "max_bytes": extraction.limits.max_bytes,
+        "total_seconds": int(extraction.limits.total_seconds),
+        "read_seconds": extraction.limits.read_seconds,
+        "max_duration_seconds": extraction.max_duration_seconds,
+        "max_height": extraction.max_height,
+        "ffmpeg": get_ffmpeg_exe(),
+        "deno": find_deno_bin(),
+    }
+    try:
+        with run_child("app.services.fetch.extractor", job, folder.resolve()) as child:
+            return _listen(child, progress)
+    except ChildSilentError as error:
+        raise StalledError from error
+    except ChildDiedError as error:
+        log.warning("the extraction child died: %s", error)
+        raise ExtractorFailedError from error
+
+
+def _listen(child: Child, progress: ExtractionProgress) -> tuple[Path, str]:
+    for message in child.messages(progress.check, _SILENCE_SECONDS):
+        match message["type"]:
+            case "found":
+                progress.expect(message["total"])
+            case "progress":
+                progress.fetched_so_far(message["done"])
+            case "error":
+                raise MEDIA_ERRORS[message["code"]](message["detail"])
+            case "result":
+                return Path(message["path"]), message["title"]
+    raise ExtractorFailedError
+
+
+def _source_of(path: Path, title: str) -> Source:
+    with path.open("rb") as file:
+        media_type = sniff(file.read(HEAD_BYTES))
+    if media_type is None:
+        raise NotMediaError
+    return Source(
+        media_type=media_type,
+        length=path.stat().st_size,
+        filename=clean_filename(title, media_type.extension),
+        chunks=_chunks(path),
+        close=lambda: None,
+        local=True,
+    )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,176 @@
+"""The extraction child: yt-dlp finds the media behind a page and downloads it into a scratch folder.
+
+Runs as a process of its own (`python -m app.services.fetch.extractor`), with no secret in its environment. It reads
+its job as one JSON line and writes JSON lines: `progress`, and at the end `result` or `error` (a code of
+docs/errors.md).
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from app.core.media_errors import BlockedAddressError, EmptyContentError, MediaError, TooLargeError, TooLongError
+from app.services.confine import confine
+from app.services.fetch.fence import NetworkFence
+from app.services.fetch.guard import Guard
+
+_ADDRESS_SPACE_BYTES = 4 << 30
+_OPEN_FILES = 512
+_PROGRESS_SECONDS = 0.25
+_FRAGMENTS_AT_ONCE = 4
+
+
+def main() -> int:
+    """Serve one job; exit code 0 whenever a result or an error was written."""
+    job = json.loads(sys.stdin.buffer.readline())
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    confine(
+        job["parent"],
+        address_space=_ADDRESS_SPACE_BYTES,
+        file_bytes=job["max_bytes"] + (64 << 20),
+        open_files=_OPEN_FILES,
+        cpu_seconds=job["total_seconds"],
+    )
+    fence = NetworkFence(Guard.of(job["allow_networks"]))
+    fence.raise_up()
+    report = _Reporter(answers)
+    try:
+        report.say(type="result", **_download(job, report))
+    except Exception as error:  # noqa: BLE001 - whatever went wrong must become a code
+        from app.services.fetch.extractor_failures import failure_of  # noqa: PLC0415 - imports yt-dlp
+
+        code, detail = (BlockedAddressError.code, None) if fence.refused else failure_of(error, report.found)
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        report.say(type="error", code=code, detail=detail)
+    return 0
+
+
+class _Reporter:
+    """Writes the messages, progress at most four times a second."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._next = 0.0
+        self._finished_bytes = 0
+        self.found = False
+        """Whether extraction is over: what fails from now on is the download."""
+
+    def say(self, **message: Any) -> None:
+        self._stream.write(json.dumps(message) + "\n")
+        self._stream.flush()
+
+    def on_progress(self, max_bytes: int) -> Callable[[dict[str, Any]], None]:
+        """A yt-dlp progress hook: adds up the formats of one download, and stops it at the cap."""
+
+        def hook(status: dict[str, Any]) -> None:
+            done = self._finished_bytes + (status.get("downloaded_bytes") or 0)
+            if done > max_bytes:
+                raise TooLargeError
+            if status["status"] == "finished":
+                self._finished_bytes = done
+            if time.monotonic() >= self._next:
+                self._next = time.monotonic() + _PROGRESS_SECONDS
+                self.say(type="progress", done=done)
+
+        return hook
+
+
+def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    from yt_dlp import YoutubeDL  # noqa: PLC0415 - after the confinement
+    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415
+
+    plugin_dirs.value = []
+    with YoutubeDL(_options(job, report)) as downloader:
+        info = downloader.extract_info(job["url"], download=False)
+        while info and info.get("_type") in {"playlist", "multi_video"}:
+            info = next((entry for entry in info.get("entries") or () if entry), None)
+        if not info:
+            raise EmptyContentError
+        _check_info(info, job)
+        report.found = True
+        report.say(type="found", title=info.get("title"), total=_expected_bytes(info))
+        done = downloader.process_ie_result(info, download=True)
+    files = [Path(item["filepath"]) for item in done.get("requested_downloads") or () if item.get("filepath")]
+    if len(files) != 1 or not files[0].is_file() or files[0].stat().st_size == 0:
+        raise EmptyContentError
+    if files[0].stat().st_size > job["max_bytes"]:
+        raise TooLargeError
+    return {"path": str(files[0]), "title": str(done.get("title") or "")}
+
+
+def _expected_bytes(info: dict[str, Any]) -> int | None:
+    chosen = info.get("requested_formats") or [info]
+    sizes = [item.get("filesize") or item.get("filesize_approx") for item in chosen]
+    return sum(map(int, sizes)) if all(sizes) else None
+
+
+def _check_info(info: dict[str, Any], job: dict[str, Any]) -> None:
+    from app.services.fetch.extractor_failures import refusal_of  # noqa: PLC0415 - imports yt-dlp
+
+    refusal = refusal_of(info)
+    if refusal is not None:
+        raise refusal
+    if (info.get("duration") or 0) > job["max_duration_seconds"]:
+        raise TooLongError
+    if (_expected_bytes(info) or 0) > job["max_bytes"]:
+        raise TooLargeError
+
+
+class _Log:
+    """What yt-dlp says goes to stderr, which the parent keeps the end of."""
+
+    def debug(self, text: str) -> None:
+        """Nothing: yt-dlp tells every step here."""
+
+    info = debug
+
+    def warning(self, text: str) -> None:
+        sys.stderr.write(f"warning: {text}\n")
+
+    def error(self, text: str) -> None:
+        sys.stderr.write(f"error: {text}\n")
+
+
+def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    """What browsers play first: H.264 and AAC in MP4, up to the height that is wanted."""
+    return {
+        "format": "bv*+ba/b",
+        "format_sort": [f"res:{job['max_height']}", "vcodec:h264", "acodec:aac", "ext:mp4:m4a"],
+        "merge_output_format": "mp4/mkv",
+        "outtmpl": {"default": f"{job['folder']}/media.%(ext)s"},
+        "paths": {"home": job["folder"], "temp": job["folder"]},
+        "noplaylist": True,
+        "playlist_items": "1",
+        "ignore_no_formats_error": True,
+        "cachedir": False,
+        "js_runtimes": {"deno": {"path": job["deno"]}},
+        "remote_components": set(),
+        "ffmpeg_location": job["ffmpeg"],
+        "postprocessor_args": {"ffmpeg_i": ["-protocol_whitelist", "file,pipe"]},
+        "hls_prefer_native": True,
+        "allow_unplayable_formats": False,
+        "concurrent_fragment_downloads": _FRAGMENTS_AT_ONCE,
+        "skip_unavailable_fragments": False,
+        "retries": 2,
+        "fragment_retries": 2,
+        "extractor_retries": 1,
+        "socket_timeout": job["read_seconds"],
+        "max_filesize": job["max_bytes"],
+        "progress_hooks": [report.on_progress(job["max_bytes"])],
+        "writethumbnail": False,
+        "noprogress": True,
+        "updatetime": False,
+        "logger": _Log(),
+    }
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MediaError:
+        sys.exit(1)

@@ -1,0 +1,32 @@
+"""The name a person sees. It comes from a stranger, so it is cleaned, and it never becomes a key or a path."""
+
+import unicodedata
+from email.message import Message
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+_MAX_LENGTH = 150
+
+
+def display_filename(url: str, disposition: str | None, extension: str) -> str:
+    """The name from Content-Disposition, else from the link's path, with our own extension.
+
+    NFC, without control, format (bidi) and path characters, at most 150 characters; `media` where nothing is left.
+    """
+    return clean_filename(_from_disposition(disposition) or unquote(urlsplit(url).path), extension)
+
+
+def clean_filename(name: str, extension: str) -> str:
+    """Any name made fit for display, ending in `.extension`."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    kept = "".join(c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C" and c not in '"/')
+    stem = kept[: -len(extension) - 1] if kept.lower().endswith(f".{extension}") else kept
+    return f"{stem.strip(' .')[:_MAX_LENGTH] or 'media'}.{extension}"
+
+
+def _from_disposition(disposition: str | None) -> str | None:
+    if not disposition:
+        return None
+    message = Message()
+    message["Content-Disposition"] = " ".join(disposition.split())
+    return message.get_filename()

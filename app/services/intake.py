@@ -1,0 +1,227 @@
+"""The use case: claim -> resolve -> fetch -> store -> process -> ready.
+
+One call takes one generation of one scene as far as it goes. It ends `ready`, `failed` with a code, or `retrying`;
+and where the claim is lost on the way it stops, removes what it made, and writes nothing more.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from logging import getLogger
+from typing import Any
+
+from app.core.config import Settings
+from app.core.database import Sync, server_now_sync
+from app.core.media_errors import InternalError, MediaError, StorageUnavailableError
+from app.crud import crud_backlog, crud_lease
+from app.crud.crud_lease import Claim, Ending
+from app.models.media import Status
+from app.services.fetch.direct import Limits, open_direct
+from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
+from app.services.fetch.filename import display_filename
+from app.services.fetch.guard import Guard
+from app.services.fetch.source import Source
+from app.services.lease import LeaseKeeper, LeaseLostError
+from app.services.process.inspect import Inspection, inspect
+from app.services.retry import may_retry, retry_delay
+from app.services.storage import keys
+from app.services.storage.bucket import Bucket, ObjectExistsError
+from app.services.storage.multipart import Target, Upload, Watcher, store_stream
+from app.services.sweep import sweep_scene
+
+log = getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What the use case works with: the database, the bucket, the settings, and the worker's name."""
+
+    database: Sync
+    bucket: Bucket
+    settings: Settings
+    worker: str
+
+    def run(self, scene_id: str, generation: int) -> None:
+        """Take this generation of this scene in. A scene that does not wait to be claimed is left alone."""
+        seconds = self.settings.takeup_lease_seconds
+        claim = crud_lease.claim(self.database, scene_id, generation, self.worker, seconds)
+        if claim is None:
+            return
+        with LeaseKeeper(self.database, claim, seconds, self.settings.takeup_job_seconds) as keeper:
+            try:
+                self._take_in(claim, keeper)
+            except LeaseLostError:
+                self._leave(claim)
+            except MediaError as error:
+                self._fail(claim, keeper, error)
+            except Exception:
+                log.exception("scene %s: attempt %d broke", scene_id, claim.attempt)
+                self._fail(claim, keeper, InternalError())
+
+    def _take_in(self, claim: Claim, keeper: LeaseKeeper) -> None:
+        original = self._adopted(claim) or self._fetch(claim, keeper)
+        keeper.advance(Status.PROCESSING)
+        found = inspect(
+            self.bucket,
+            original["key"],
+            original["bytes"],
+            self.settings.takeup_max_duration_seconds,
+            keeper.check,
+        )
+        poster = self._store_poster(claim, found)
+        keeper.check()
+        self._finish(claim, original, {"probe": found.probe, "poster": poster})
+
+    def _fetch(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any]:
+        """Resolve the link, and store what is there; the document's `original`."""
+        try:
+            with self._source(claim, keeper) as source:
+                return self._store(claim, keeper, source)
+        except ObjectExistsError:
+            stored = self._stored_original(claim)
+            if stored is None:
+                raise StorageUnavailableError from None
+            return stored
+
+    @contextmanager
+    def _source(self, claim: Claim, keeper: LeaseKeeper) -> Iterator[Source]:
+        settings = self.settings
+        limits = Limits(settings.takeup_max_bytes, settings.takeup_job_seconds, settings.takeup_read_timeout_seconds)
+        direct = open_direct(claim.source_url, Guard(settings.takeup_allow_networks), limits)
+        keeper.advance(Status.DOWNLOADING)
+        if direct is not None:
+            keeper.on_loss(direct.close)
+            keeper.meter.expect(direct.length)
+            try:
+                yield direct
+            finally:
+                direct.close()
+            return
+        extraction = Extraction(
+            url=claim.source_url,
+            limits=limits,
+            allow_networks=tuple(map(str, settings.takeup_allow_networks)),
+            max_duration_seconds=settings.takeup_max_duration_seconds,
+            max_height=settings.takeup_max_height,
+            scratch=settings.scratch_dir,
+        )
+        progress = ExtractionProgress(keeper.check, keeper.meter.expect, keeper.meter.set_fetched)
+        with extracted(extraction, progress) as source:
+            keeper.meter.expect(source.length)
+            yield source
+
+    def _store(self, claim: Claim, keeper: LeaseKeeper, source: Source) -> dict[str, Any]:
+        key = keys.original_key(claim.project_id, claim.scene_id, claim.generation, source.media_type.extension)
+        target = Target(self.bucket, key, source.media_type.content_type)
+        try:
+            stored = store_stream(target, source.chunks, source.length, _IntakeWatcher(keeper, source))
+        except MediaError:
+            keeper.check()  # a read that ended because the claim was lost is no failure of the source
+            raise
+        return {
+            "key": key,
+            "bytes": stored.bytes,
+            "content_type": target.content_type,
+            "filename": source.filename,
+            "etag": stored.etag,
+            "checksum": f"sha256:{stored.sha256}",
+        }
+
+    def _adopted(self, claim: Claim) -> dict[str, Any] | None:
+        """What an earlier attempt stored and could not write down any more; its unfinished upload is aborted."""
+        if claim.attempt == 1:
+            return None
+        if claim.upload:
+            self.bucket.abort_upload(claim.upload["key"], claim.upload["upload_id"])
+        return self._stored_original(claim)
+
+    def _stored_original(self, claim: Claim) -> dict[str, Any] | None:
+        """The original of this generation, as the bucket has it."""
+        prefix = keys.generation_prefix(claim.project_id, claim.scene_id, claim.generation) + "original."
+        stored = next((self.bucket.head(key) for key in self.bucket.keys(prefix)), None)
+        if stored is None:
+            return None
+        digest = sha256()
+        for chunk in self.bucket.stream(stored.key):
+            digest.update(chunk)
+        return {
+            "key": stored.key,
+            "bytes": stored.bytes,
+            "content_type": stored.content_type,
+            "filename": display_filename(claim.source_url, None, stored.key.rpartition(".")[2]),
+            "etag": stored.etag,
+            "checksum": f"sha256:{digest.hexdigest()}",
+        }
+
+    def _store_poster(self, claim: Claim, found: Inspection) -> dict[str, Any] | None:
+        if found.poster is None:
+            return None
+        key = keys.poster_key(claim.project_id, claim.scene_id, claim.generation)
+        self.bucket.put(key, found.poster, "image/webp", only_new=False)
+        return {"key": key, "width": found.poster_width, "height": found.poster_height}
+
+    def _finish(self, claim: Claim, original: dict[str, Any], found: dict[str, Any]) -> None:
+        first = claim.attempt == 1 and claim.generation == 1
+        if not first:
+            crud_backlog.note_sweep(self.database, claim.scene_id, server_now_sync(self.database))
+        ending = Ending("ready", bytes_done=original["bytes"])
+        fields = {"original": original, "upload": None, **found}
+        if not crud_lease.end_attempt(self.database, claim, Status.READY, ending, fields):
+            raise LeaseLostError
+        log.info("scene %s: ready, %d bytes", claim.scene_id, original["bytes"])
+        if not first:
+            self._sweep(claim)
+
+    def _fail(self, claim: Claim, keeper: LeaseKeeper, error: MediaError) -> None:
+        """Write the failure down: tried again later where its policy and the cap allow it, else for good."""
+        again = may_retry(error.policy, claim.attempt, claim.max_attempts)
+        ending = Ending("retrying" if again else "failed", error.failure(), keeper.meter.stored)
+        now = server_now_sync(self.database)
+        log.info("scene %s: attempt %d ended with %s", claim.scene_id, claim.attempt, error.code)
+        if again:
+            at = now + timedelta(seconds=retry_delay(error, claim.attempt, self.settings))
+            fields = {"next_attempt": {"at": at}}
+            held = crud_lease.end_attempt(self.database, claim, Status.RETRYING, ending, fields)
+        else:
+            crud_backlog.note_sweep(self.database, claim.scene_id, now)
+            held = crud_lease.end_attempt(self.database, claim, Status.FAILED, ending, {"upload": None})
+        if not held:
+            self._leave(claim)
+        elif not again:
+            self._sweep(claim)
+
+    def _leave(self, claim: Claim) -> None:
+        """The claim is lost: remove what nobody owns, then let go."""
+        self._sweep(claim)
+        crud_lease.let_go(self.database, claim)
+
+    def _sweep(self, claim: Claim) -> None:
+        """Clean up now; where the bucket does not answer, the sweep that was noted does it later."""
+        try:
+            sweep_scene(self.database, self.bucket, claim.project_id, claim.scene_id)
+        except MediaError:
+            log.warning("scene %s: the sweep is left to the reconciler", claim.scene_id, exc_info=True)
+
+
+class _IntakeWatcher(Watcher):
+    """Keeps the scene's document in step with the transfer."""
+
+    def __init__(self, keeper: LeaseKeeper, source: Source) -> None:
+        self._keeper = keeper
+        self._source = source
+
+    def fetched(self, count: int) -> None:
+        self._keeper.check()
+        if not self._source.local:
+            self._keeper.meter.add_fetched(count)
+
+    def stored(self, count: int) -> None:
+        self._keeper.meter.add_stored(count)
+
+    def upload_made(self, upload: Upload) -> None:
+        self._keeper.note_upload({"key": upload.key, "upload_id": upload.upload_id, "part_size": upload.part_size})
+
+    def before_commit(self) -> None:
+        self._keeper.advance(Status.UPLOADING)

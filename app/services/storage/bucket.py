@@ -1,0 +1,213 @@
+"""The bucket: Cloudflare R2 or any S3, through boto3. Nothing else in Takeup knows S3.
+
+Every method raises a `MediaError` of the `storage.*` codes where the bucket fails, and blocks until it answers.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from hashlib import md5
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.core.config import Settings, get_settings
+from app.core.media_errors import NoBucketError, StorageDeniedError, StorageUnavailableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_DENIED_STATUS = frozenset({401, 403})
+_DELETE_BATCH = 1000  # DeleteObjects takes no more
+
+
+class ObjectExistsError(Exception):
+    """A conditional write found the key taken: an earlier attempt of the same generation got as far as that."""
+
+
+class UploadGoneError(StorageUnavailableError):
+    """The multipart upload was ended behind our back (R2 aborts after seven days); a new attempt makes a new one."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as the bucket describes it."""
+
+    key: str
+    bytes: int
+    etag: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class OpenUpload:
+    """A multipart upload that is neither complete nor aborted."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Translate what boto3 raises into the `storage.*` codes."""
+    try:
+        yield
+    except ClientError as error:
+        raise _translate(error) from error
+    except BotoCoreError as error:
+        raise StorageUnavailableError from error
+
+
+def _translate(error: ClientError) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 412:
+        return ObjectExistsError()
+    if code == "NoSuchUpload":
+        return UploadGoneError()
+    if code == "NoSuchBucket":
+        return NoBucketError()
+    if status in _DENIED_STATUS:
+        return StorageDeniedError()
+    return StorageUnavailableError()
+
+
+def content_md5(body: bytes | bytearray) -> str:
+    """The Content-MD5 header's value: what the bucket checks a part against (RFC 1864)."""
+    return b64encode(md5(body, usedforsecurity=False).digest()).decode()
+
+
+def make_client(settings: Settings) -> "S3Client":
+    """A client for one process; threads may share it.
+
+    Checksums only where required: over https boto3's default sends chunked CRC trailers, which R2 refuses. Bodies
+    carry Content-MD5 instead of a signed SHA-256.
+    """
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint_url,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key_id,
+        aws_secret_access_key=settings.s3_secret_access_key.get_secret_value(),
+        config=Config(
+            connect_timeout=3,
+            read_timeout=60,
+            max_pool_connections=16,
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path", "payload_signing_enabled": False},
+        ),
+    )
+
+
+class Bucket:
+    """One bucket, by the few operations that Takeup needs."""
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def check(self) -> None:
+        """Raise unless the bucket is there and lets us in."""
+        with storage_errors():
+            self.client.list_objects_v2(Bucket=self.name, MaxKeys=1)
+
+    def put(self, key: str, body: bytes | bytearray, content_type: str, *, only_new: bool = True) -> str:
+        """Store a small object whole; its ETag. Raises `ObjectExistsError` where `only_new` finds the key taken."""
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_new else {}
+        with storage_errors():
+            answer = self.client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray; its stubs do not say so
+                ContentType=content_type,
+                ContentMD5=content_md5(body),
+                **condition,
+            )
+        return answer["ETag"]
+
+    def head(self, key: str) -> StoredObject | None:
+        """What is stored under the key; None for nothing."""
+        try:
+            answer = self.client.head_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise _translate(error) from error
+        except BotoCoreError as error:
+            raise StorageUnavailableError from error
+        return StoredObject(key, answer["ContentLength"], answer["ETag"], answer["ContentType"])
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset` on, fewer at the object's end."""
+        with storage_errors():
+            answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={offset}-{offset + length - 1}")
+            return answer["Body"].read()
+
+    def stream(self, key: str, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """The whole object, in pieces."""
+        with storage_errors():
+            yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(chunk_bytes)
+
+    def presigned_url(self, key: str, content_type: str, disposition: str, seconds: int) -> str:
+        """An address that serves the object to anybody for so long, under these headers."""
+        with storage_errors():
+            return self.client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self.name,
+                    "Key": key,
+                    "ResponseContentType": content_type,
+                    "ResponseContentDisposition": disposition,
+                },
+                ExpiresIn=seconds,
+            )
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys under a prefix."""
+        with storage_errors():
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            for page in pages:
+                yield from (item["Key"] for item in page.get("Contents", ()))
+
+    def delete(self, keys: list[str]) -> None:
+        """Remove these objects; one that is not there is no error."""
+        for start in range(0, len(keys), _DELETE_BATCH):
+            batch = [{"Key": key} for key in keys[start : start + _DELETE_BATCH]]
+            with storage_errors():
+                answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": batch, "Quiet": True})  # type: ignore[typeddict-item]
+            if answer.get("Errors"):
+                raise StorageUnavailableError
+
+    def open_uploads(self, prefix: str) -> Iterator[OpenUpload]:
+        """The multipart uploads under a prefix that were neither completed nor aborted."""
+        with storage_errors():
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name, Prefix=prefix)
+            for page in pages:
+                for item in page.get("Uploads", ()):
+                    yield OpenUpload(item["Key"], item["UploadId"], item["Initiated"])
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """End a multipart upload and drop its parts; one that is gone is no error."""
+        try:
+            with storage_errors():
+                self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload_id)
+        except UploadGoneError:
+            return
+
+
+def open_bucket(settings: Settings) -> Bucket:
+    return Bucket(make_client(settings), settings.s3_bucket)
+
+
+@cache
+def worker_bucket() -> Bucket:
+    """The worker process's own bucket, made at its first use and so after the fork."""
+    return open_bucket(get_settings())

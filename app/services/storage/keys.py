@@ -1,0 +1,33 @@
+"""Where things lie in the bucket. Every name is ours: a stranger's file name never reaches a key."""
+
+import re
+
+ROOT = "projects/"
+
+_UPLOAD_KEY = re.compile(
+    r"^projects/(?P<project>[0-9a-f-]{36})/scenes/(?P<scene>[0-9a-f-]{36})/(?P<generation>\d+)/[^/]+$"
+)
+
+
+def scene_prefix(project_id: str, scene_id: str) -> str:
+    """Under which everything of one scene lies, of every generation."""
+    return f"{ROOT}{project_id}/scenes/{scene_id}/"
+
+
+def generation_prefix(project_id: str, scene_id: str, generation: int) -> str:
+    return f"{scene_prefix(project_id, scene_id)}{generation}/"
+
+
+def original_key(project_id: str, scene_id: str, generation: int, extension: str) -> str:
+    """`extension` is one of our own table of media types, without a dot."""
+    return f"{generation_prefix(project_id, scene_id, generation)}original.{extension}"
+
+
+def poster_key(project_id: str, scene_id: str, generation: int) -> str:
+    return f"{generation_prefix(project_id, scene_id, generation)}poster.webp"
+
+
+def scene_of(key: str) -> str | None:
+    """The id of the scene that a key belongs to; None for a key that is not of our making."""
+    match = _UPLOAD_KEY.match(key)
+    return match["scene"] if match else None

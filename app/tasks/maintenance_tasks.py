@@ -1,0 +1,33 @@
+"""The tasks that finish what was left: run by beat, harmless when two run at once."""
+
+from app.core.celery_app import MEDIA_QUEUE, celery_app
+from app.core.config import get_settings
+from app.core.database import worker_database
+from app.services.reconcile import reconcile
+from app.services.storage.bucket import worker_bucket
+from app.services.sweep import abort_unowned_uploads, sweep_or_delete
+from app.tasks.media_tasks import download_media_task
+
+
+def _waiting_messages() -> int:
+    """How many bells wait in the broker to be heard."""
+    with celery_app.connection_for_read() as connection, connection.channel() as channel:
+        return int(channel.queue_declare(MEDIA_QUEUE, durable=True).message_count)
+
+
+@celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
+def reconcile_task() -> None:
+    """Ring again for every scene that waits too long, and finish deletions and sweeps."""
+    reconcile(worker_database(), worker_bucket(), get_settings(), download_media_task.delay, _waiting_messages())
+
+
+@celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
+def sweep_scene_task(scene_id: str) -> None:
+    """Remove what the scene left behind, or the whole scene if it is deleted."""
+    sweep_or_delete(worker_database(), worker_bucket(), scene_id)
+
+
+@celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
+def abort_unowned_uploads_task() -> None:
+    """Abort multipart uploads that no scene owns."""
+    abort_unowned_uploads(worker_database(), worker_bucket())

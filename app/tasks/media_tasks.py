@@ -1,0 +1,31 @@
+"""The task that takes one scene's media in. Its arguments are ids; what to do is read from the scene's document."""
+
+import os
+import socket
+from typing import Any
+
+from celery import Task
+
+from app.core.celery_app import celery_app
+from app.core.config import get_settings
+from app.core.database import worker_database
+from app.services.intake import Intake
+from app.services.storage.bucket import worker_bucket
+
+
+def task_id_of(scene_id: str, generation: int) -> str:
+    """The task's id follows from what it is about: known before the broker is, and easy to find in Flower."""
+    return f"{scene_id}.{generation}"
+
+
+class _SceneTask(Task):  # type: ignore[misc]  # Celery has no types
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        options.setdefault("task_id", task_id_of(*args))
+        return super().apply_async(args, kwargs, **options)
+
+
+@celery_app.task(base=_SceneTask, ignore_result=True)  # type: ignore[untyped-decorator]
+def download_media_task(scene_id: str, generation: int) -> None:
+    """Fetch and store this generation of this scene's media, if it still waits for that."""
+    worker = f"{socket.gethostname()}/{os.getpid()}"
+    Intake(worker_database(), worker_bucket(), get_settings(), worker).run(scene_id, generation)

@@ -1,0 +1,341 @@
+"""Embedded mode with its real servers, each test in a data folder of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pymongo
+import pytest
+import redis
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from app.embedded.data_folder import AlreadyRunningError, DataFolderLock, Running, read_running
+from app.embedded.ports import FIRST, LAST, free_port, remembered_ports
+from app.embedded.process import ProcessSpec, StartFailedError
+from app.embedded.servers import plan
+from app.embedded.supervisor import Supervisor
+
+SERVICE = """
+import asyncio, os, sys
+from pathlib import Path
+from app.embedded.data_folder import DataFolderLock, Running
+from app.embedded.servers import plan
+from app.embedded.supervisor import Supervisor
+
+data_dir = Path(sys.argv[1])
+
+async def main(lock):
+    planned = plan({}, data_dir)
+    async def bring_up(supervisor):
+        await supervisor.start(planned.servers)
+        lock.announce(Running("http://127.0.0.1:8000", os.getpid(), planned.environment))
+    return await Supervisor(data_dir).run(bring_up)
+
+with DataFolderLock(data_dir) as lock:
+    sys.exit(asyncio.run(main(lock)))
+"""
+BYTES = os.urandom(9 * 1024 * 1024)
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+class Service:
+    """A supervisor with its three servers, in a process of its own."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        with (data_dir.parent / "supervisor.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SERVICE, str(data_dir)], stdout=log, stderr=subprocess.STDOUT
+            )
+        eventually(self._is_ready_or_dead, seconds=20, what="the service is ready")
+        assert self.process.poll() is None, (data_dir.parent / "supervisor.log").read_text()
+        self.processes = psutil.Process(self.process.pid).children(recursive=True)
+
+    def _is_ready_or_dead(self) -> bool:
+        running = read_running(self.data_dir)
+        return self.process.poll() is not None or (running is not None and running.pid == self.process.pid)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        running = read_running(self.data_dir)
+        assert running is not None
+        return running.environment
+
+    def is_gone(self) -> bool:
+        return not any(is_alive(process) for process in self.processes)
+
+    def end(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def service_in(data_dir: Path) -> Iterator[Service]:
+    service = Service(data_dir)
+    try:
+        yield service
+    finally:
+        service.end()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def service(data_dir: Path) -> Iterator[Service]:
+    with service_in(data_dir) as running:
+        yield running
+
+
+def s3_client(environment: dict[str, str]) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=environment["S3_ENDPOINT_URL"],
+        aws_access_key_id=environment["S3_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["S3_SECRET_ACCESS_KEY"],
+        region_name="auto",
+        config=Config(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=10),
+    )
+
+
+def write_everywhere(environment: dict[str, str]) -> None:
+    with closing(redis.Redis.from_url(environment["REDIS_URL"])) as client:
+        client.set("reel", "wound")
+    with closing(s3_client(environment)) as s3:
+        s3.put_object(Bucket=environment["S3_BUCKET"], Key="projects/a/original.bin", Body=BYTES)
+    with pymongo.MongoClient[dict[str, Any]](environment["MONGODB_URI"]) as mongo:
+        mongo.takeup.scenes.insert_one({"_id": "a", "text": "wound"})
+
+
+def is_everywhere(environment: dict[str, str]) -> bool:
+    """Whether all three servers answer with what `write_everywhere` wrote; any error but that is no."""
+    try:
+        with closing(redis.Redis.from_url(environment["REDIS_URL"], socket_timeout=2)) as client:
+            in_redis = client.get("reel") == b"wound"
+        with closing(s3_client(environment)) as s3:
+            stored = s3.get_object(Bucket=environment["S3_BUCKET"], Key="projects/a/original.bin")
+            in_s3 = stored["Body"].read() == BYTES
+        with pymongo.MongoClient[dict[str, Any]](environment["MONGODB_URI"], serverSelectionTimeoutMS=2000) as mongo:
+            in_mongodb = mongo.takeup.scenes.find_one({"_id": "a"}) == {"_id": "a", "text": "wound"}
+    except Exception:  # noqa: BLE001 - three vendors' errors, all of which mean "not yet"
+        return False
+    return in_redis and in_s3 and in_mongodb
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_servers_answer_and_keep_their_secrets(service: Service) -> None:
+    environment = service.environment
+    write_everywhere(environment)
+    assert is_everywhere(environment)
+
+    for name in ("credentials.json", "run.json", "redis/redis.conf"):
+        assert mode_of(service.data_dir / name) == 0o600
+    assert mode_of(service.data_dir) == 0o700
+    secrets = json.loads((service.data_dir / "credentials.json").read_text()).values()
+    commands = " ".join(" ".join(process.cmdline()) for process in service.processes)
+    assert not any(secret in commands for secret in secrets)
+    assert all((service.data_dir / f"logs/{name}.log").stat().st_size for name in ("redis", "s3", "mongodb"))
+
+    with closing(s3_client(environment)) as s3, pytest.raises(ClientError, match="NoSuchBucket"):
+        s3.put_object(Bucket="another", Key="a", Body=b"")
+    listening = [
+        connection.laddr.ip
+        for process in service.processes
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_data_survive_a_killed_supervisor(service: Service) -> None:
+    environment = service.environment
+    write_everywhere(environment)
+    service.process.kill()
+    service.process.wait()
+    eventually(service.is_gone, seconds=5, what="no process is left")
+    assert read_running(service.data_dir) is None
+
+    with service_in(service.data_dir) as again:
+        assert is_everywhere(again.environment)
+        assert again.environment == environment
+    ports = json.loads((service.data_dir / "ports.json").read_text()).values()
+    assert not [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port + 10_000}.sock")]
+
+
+def test_killed_server_is_started_again_with_its_data(service: Service) -> None:
+    environment = service.environment
+    write_everywhere(environment)
+    for process in service.processes:
+        process.kill()
+    eventually(service.is_gone, seconds=5, what="the servers are dead")
+    eventually(lambda: is_everywhere(environment), seconds=15, what="the data are back")
+    assert "redis was ended by SIGKILL; starting it again in 0.5 s" in (
+        service.data_dir.parent / "supervisor.log"
+    ).read_text().replace("\n", " ")
+
+
+def test_interrupt_stops_everything(service: Service) -> None:
+    assert len(service.processes) == 3
+    service.process.send_signal(signal.SIGINT)
+    assert service.process.wait(15) == 0
+    assert service.is_gone()
+    assert not (service.data_dir / "run.json").exists()
+
+
+def test_second_start_is_refused_with_the_address(data_dir: Path) -> None:
+    running = Running("http://127.0.0.1:8123", os.getpid(), {"REDIS_URL": "redis://127.0.0.1:1/0"})
+    with DataFolderLock(data_dir) as lock:
+        assert read_running(data_dir) is None
+        with pytest.raises(AlreadyRunningError, match="still starting"), DataFolderLock(data_dir):
+            pass
+        lock.announce(running)
+        assert read_running(data_dir) == running
+        with pytest.raises(AlreadyRunningError, match=r"http://127\.0\.0\.1:8123"), DataFolderLock(data_dir):
+            pass
+        assert read_running(data_dir) == running
+    assert read_running(data_dir) is None
+    with DataFolderLock(data_dir):
+        pass
+
+
+def test_only_unconfigured_servers_are_planned(data_dir: Path) -> None:
+    planned = plan({"MONGODB_URI": "mongodb://db.example/", "REDIS_URL": ""}, data_dir)
+    assert [spec.name for spec in planned.servers] == ["redis", "s3"]
+    assert "MONGODB_URI" not in planned.environment
+    assert planned.environment["REDIS_URL"].startswith("redis://:")
+    assert plan({}, data_dir).environment["S3_SECRET_ACCESS_KEY"] == planned.environment["S3_SECRET_ACCESS_KEY"]
+
+
+def test_ports_stay_the_same_unless_taken(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    first = remembered_ports(file, {"a": 0, "b": 10_000})
+    assert remembered_ports(file, {"a": 0, "b": 10_000}) == first
+    assert FIRST <= free_port(twin=10_000) < LAST
+    with listening_on(first["b"] + 10_000):
+        moved = remembered_ports(file, {"a": 0, "b": 10_000})
+    assert moved["a"] == first["a"]
+    assert moved["b"] != first["b"]
+
+
+@contextmanager
+def listening_on(port: int) -> Iterator[None]:
+    with socket.create_server(("127.0.0.1", port)):
+        yield
+
+
+def python(name: str, program: str, **more: Any) -> ProcessSpec:
+    return ProcessSpec(name=name, argv=[sys.executable, "-c", program], env=dict(os.environ), **more)
+
+
+async def _never() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("print('no such reel'); raise SystemExit(3)", r"ended with exit code 3 before it was ready.\n  no such reel"),
+        ("import time; print('slow', flush=True); time.sleep(60)", r"was not ready within 1 s.\n  slow"),
+    ],
+)
+def test_failed_start_names_the_process_and_shows_its_log(tmp_path: Path, program: str, message: str) -> None:
+    spec = python("projector", program, ready=_never, ready_seconds=1)
+    supervisor = Supervisor(tmp_path, quiet=True)
+    with pytest.raises(StartFailedError, match=f"projector {message}"):
+        asyncio.run(supervisor.run(lambda supervisor: supervisor.start([spec])))
+
+
+def test_stop_is_in_reverse_and_leaves_no_grandchild(tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    polite = (
+        "import signal, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "def end(*_):\n"
+        f"    open({str(order)!r}, 'a').write(NAME)\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    )
+    log = tmp_path / "logs"
+    specs = [python(name, f"NAME = {name!r}\n{polite}", ready=_logged(log / f"{name}.log")) for name in ("a", "b")]
+    specs.append(python("c", stubborn, ready=_logged(log / "c.log"), stop_grace_seconds=0.5))
+    grandchildren: list[psutil.Process] = []
+
+    async def bring_up(supervisor: Supervisor) -> None:
+        await supervisor.start(specs)
+        grandchildren.extend(psutil.Process(int((log / f"{name}.log").read_text())) for name in ("a", "b"))
+        supervisor.request_stop()
+
+    console = Console(file=(tmp_path / "terminal").open("w"), width=40)
+    assert asyncio.run(Supervisor(tmp_path, console=console).run(bring_up)) == 0
+    console.file.close()
+    assert order.read_text() == "ba"
+    assert grandchildren
+    eventually(lambda: not any(map(is_alive, grandchildren)), seconds=5, what="the grandchildren are dead")
+    lines = (tmp_path / "terminal").read_text().splitlines()
+    assert "a        | " + str(grandchildren[0].pid) in lines
+    assert "takeup   | c did not stop within 0.5 s and was killed" in lines
+
+
+def test_second_signal_kills_at_once(tmp_path: Path) -> None:
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    )
+    ready = _logged(tmp_path / "logs" / "a.log")
+
+    async def bring_up(supervisor: Supervisor) -> None:
+        await supervisor.start([python("a", stubborn, ready=ready, stop_grace_seconds=60)])
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    begun = time.monotonic()
+    assert asyncio.run(Supervisor(tmp_path, quiet=True).run(bring_up)) == 130
+    assert time.monotonic() - begun < 10
+
+
+def _logged(file: Path) -> Callable[[], Any]:
+    async def ready() -> bool:
+        return await asyncio.to_thread(lambda: file.stat().st_size > 0)
+
+    return ready
