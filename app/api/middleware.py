@@ -85,7 +85,10 @@ def _is_local(headers: Headers) -> bool:
 
 
 class BodyLimitMiddleware:
-    """Reads a request's body whole, and refuses one over the limit before it is held in memory."""
+    """Reads a request's body whole, and refuses one over the limit before it is held in memory.
+
+    FastAPI's `max_body_size` does the same, but its answer is plain text without a code.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app

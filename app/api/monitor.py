@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from app.api.deps import ClientsDep, WorkspaceDep
 from app.crud import crud_monitor
-from app.tasks.workers import online_workers
+from app.tasks.workers import listening_workers
 
 router = APIRouter(tags=["monitor"])
 
@@ -28,7 +28,7 @@ class Monitor(BaseModel):
 async def read_monitor(clients: ClientsDep, workspace: WorkspaceDep) -> Monitor:
     """Read queue depth, oldest wait, workers, and failures by code."""
     overview = await crud_monitor.overview(clients.database, workspace)
-    workers = await asyncio.to_thread(online_workers)
+    workers = await asyncio.to_thread(listening_workers)
     return Monitor(
         scenes=overview.scenes,
         failures=overview.failures,

@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from app.commands.client import Connection, TakeupClient
 from app.commands.stack import Stack, StackOptions
-from app.commands.store import follow, shorten
+from app.commands.store import follow
 from app.core.errors import TakeupError
 from app.demo.origin import Origin
 from app.demo.samples import make_samples
 from app.embedded.data_folder import DataFolderLock
 from app.embedded.supervisor import Supervisor
 
+_PLAIN_WIDTH = 160
 _ENVIRONMENT = {"TAKEUP_ALLOW_NETWORKS": "127.0.0.1/32", "TAKEUP_LOG_LEVEL": "WARNING"}
 
 
@@ -55,6 +57,8 @@ CASES = (
 def run_demo() -> None:
     """Exit code 0 only if each link ended as it should."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PLAIN_WIDTH)
     with tempfile.TemporaryDirectory(prefix="takeup-demo-") as folder:
         data_dir = Path(folder)
         console.print("Making the media and starting the stack ...")
@@ -89,13 +93,13 @@ def _store_all(url: str, origin: Origin, console: Console) -> bool:
     with TakeupClient(Connection(url)) as client:
         project, scene_ids = client.store(links, None)
         scenes = follow(client, project, dict(zip(scene_ids, links, strict=True)), console)
-        rows = [_row(case, link, scene, origin) for case, link, scene in zip(CASES, links, scenes, strict=True)]
+        rows = [_row(case, scene, origin) for case, scene in zip(CASES, scenes, strict=True)]
     console.print(_table(rows))
     console.print(f"{len(rows)} links in {time.monotonic() - started:.1f} s")
     return all(well for well, _ in rows)
 
 
-def _row(case: Case, link: str, scene: dict[str, Any], origin: Origin) -> tuple[bool, list[str]]:
+def _row(case: Case, scene: dict[str, Any], origin: Origin) -> tuple[bool, list[str]]:
     """Whether the scene ended as the case says, and its line of the table."""
     media = scene["media"]
     if media["status"] == "failed":
@@ -103,7 +107,7 @@ def _row(case: Case, link: str, scene: dict[str, Any], origin: Origin) -> tuple[
         well = error["code"] == case.code
         return well, [
             _mark(well),
-            shorten(link),
+            case.path,
             "failed",
             "",
             "",
@@ -113,14 +117,14 @@ def _row(case: Case, link: str, scene: dict[str, Any], origin: Origin) -> tuple[
             f"{error['code']}: {error['message']}",
         ]
     if media["status"] != "ready":
-        return False, [_mark(ok=False), shorten(link), media["status"], "", "", "", "", "", ""]
+        return False, [_mark(ok=False), case.path, media["status"], "", "", "", "", "", ""]
     original, probe = media["original"], media["probe"]
     equal = original["checksum"] == f"sha256:{origin.sha256(case.path)}" if case.same_bytes else None
     well = not case.code and probe["kind"] == case.kind and equal is not False
     size = f"{probe['width']} x {probe['height']}" if probe["width"] else ""
     duration = f"{probe['duration_s']:.1f} s" if probe["duration_s"] else ""
     digest = {True: "SHA-256 equal", False: "[red]SHA-256 differs[/]", None: "extracted by yt-dlp"}[equal]
-    cells = [shorten(link), "ready", probe["kind"], duration, size, f"{original['bytes']:,}", _seconds(media), digest]
+    cells = [case.path, "ready", probe["kind"], duration, size, f"{original['bytes']:,}", _seconds(media), digest]
     return well, [_mark(well), *cells]
 
 
@@ -134,7 +138,11 @@ def _seconds(media: dict[str, Any]) -> str:
 
 
 def _table(rows: list[tuple[bool, list[str]]]) -> Table:
-    table = Table("", "link", "state", "kind", "duration", "pixels", "bytes", "seconds", "result")
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("")
+    for name in ("link", "state", "kind", "duration", "pixels", "bytes", "seconds"):
+        table.add_column(name, no_wrap=True, justify="right" if name in {"duration", "bytes", "seconds"} else "left")
+    table.add_column("result", overflow="fold")
     for _, cells in rows:
         table.add_row(*cells)
     return table

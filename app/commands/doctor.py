@@ -12,8 +12,10 @@ from uuid import uuid4
 import typer
 from deno import find_deno_bin
 from imageio_ffmpeg import get_ffmpeg_exe
+from kombu.exceptions import OperationalError
 from rich.console import Console
 
+from app.core.celery_app import make_celery, online_workers
 from app.core.config import Settings, without_credentials
 from app.core.database import DatabaseError, connect_sync
 from app.core.media_errors import MediaError
@@ -57,14 +59,12 @@ def _database(settings: Settings) -> str:
 
 
 def _broker(settings: Settings) -> str:
-    from app.core.celery_app import make_celery  # noqa: PLC0415 - reads the settings of this process at import
-
     try:
-        with make_celery(settings).connection_for_read() as connection:
+        with make_celery(lambda: settings).connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=3)
-    except Exception as error:
+    except (OperationalError, OSError) as error:
         raise Unwell(str(error), "Start Redis, or correct REDIS_URL (or CELERY_BROKER_URL).") from error
-    return without_credentials(settings.celery_broker_url)
+    return without_credentials(settings.broker_url)
 
 
 def _bucket(settings: Settings) -> str:
@@ -117,16 +117,10 @@ def _disk(settings: Settings) -> str:
 
 
 def _workers(settings: Settings) -> str:
-    from app.core.celery_app import make_celery  # noqa: PLC0415 - as above
-
-    remedy = "Start one with `takeup worker`, and one with `takeup worker --maintenance`."
-    try:
-        answers = make_celery(settings).control.ping(timeout=1.5)
-    except Exception as error:
-        raise Unwell("the broker does not answer", remedy) from error
-    names = sorted(name for answer in answers for name in answer)
+    names = online_workers(make_celery(lambda: settings), 1.5)
     if not names:
-        raise Unwell("no worker answers", remedy)
+        seen = "the broker does not answer" if names is None else "no worker answers"
+        raise Unwell(seen, "Start one with `takeup worker`, and one with `takeup worker --maintenance`.")
     return ", ".join(names)
 
 

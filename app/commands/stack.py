@@ -1,5 +1,6 @@
 """The whole of Takeup on one machine: the servers that are not configured, then the API, the workers and Flower."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx2
 from pydantic import ValidationError
 
+from app.core.celery_app import make_celery, online_workers
 from app.core.config import Settings, configured_environment, problems_of
 from app.embedded.data_folder import DataFolderLock, Running
 from app.embedded.ports import free_port, is_free
@@ -17,6 +19,7 @@ from app.embedded.servers import Plan, plan
 from app.embedded.supervisor import Supervisor
 
 _WORKER_GRACE_SECONDS = 30.0
+_PING_SECONDS = 0.5
 
 
 class InvalidSettingsError(Exception):
@@ -97,12 +100,14 @@ class Stack:
                 name="worker",
                 argv=[*takeup, "worker"],
                 env=environment,
+                ready=lambda: self._worker_answers("media"),
                 stop_grace_seconds=_WORKER_GRACE_SECONDS,
             ),
             ProcessSpec(
                 name="beat",
                 argv=[*takeup, "worker", "--maintenance"],
                 env=environment,
+                ready=lambda: self._worker_answers("maintenance"),
                 stop_grace_seconds=_WORKER_GRACE_SECONDS,
             ),
             ProcessSpec(
@@ -113,6 +118,11 @@ class Stack:
                 echo=False,
             ),
         ]
+
+    async def _worker_answers(self, name: str) -> bool:
+        celery = make_celery(lambda: self.settings)
+        workers = await asyncio.to_thread(online_workers, celery, _PING_SECONDS)
+        return any(worker.startswith(f"{name}@") for worker in workers or ())
 
 
 def _names() -> set[str]:

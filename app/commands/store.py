@@ -6,12 +6,13 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import TransferSpeedColumn as SpeedColumn
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from app.commands.client import Connection, NoServerError, TakeupClient
 
-_NAME_WIDTH = 44
+_NAME_WIDTH = 36
 _STYLES = {"ready": "green", "failed": "red", "canceled": "yellow", "retrying": "yellow"}
 
 
@@ -22,41 +23,44 @@ def shorten(url: str, width: int = _NAME_WIDTH) -> str:
 
 
 class ProgressBars:
-    """One bar for each scene, in words and in bytes."""
+    """One bar for each scene, with its state in words, its bytes, speed and time left."""
 
     def __init__(self, console: Console) -> None:
         self.progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f}%"),
-            DownloadColumn(),
-            SpeedColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
 
     def add(self, scene_id: str, url: str) -> None:
-        self._tasks[scene_id] = self.progress.add_task(shorten(url).ljust(_NAME_WIDTH), total=None, state="queued")
+        self._tasks[scene_id] = self.progress.add_task(shorten(url), total=100, state="queued")
 
     def show(self, scene: dict[str, Any]) -> None:
         """Bring the scene's bar to where its media stands."""
         media = scene["media"]
-        task = self._tasks[scene["id"]]
-        state = media["status"]
-        style = _STYLES.get(state)
-        words = f"[{style}]{state}[/]" if style else state
-        done = media["progress"] or {}
-        stored = media["original"]
-        self.progress.update(
-            task,
-            completed=stored["bytes"] if stored else done.get("bytes_done", 0),
-            total=stored["bytes"] if stored else done.get("bytes_total"),
-            state=f"{words}: {media['error']['message']}" if media["error"] else words,
-        )
-        if state in _STYLES and state != "retrying":
-            self.progress.stop_task(task)
+        progress = media["progress"] or {}
+        percent = 100 if media["status"] == "ready" else progress.get("percent") or 0
+        self.progress.update(self._tasks[scene["id"]], completed=percent, state=_in_words(media, progress))
+
+
+def _in_words(media: dict[str, Any], progress: dict[str, Any]) -> str:
+    state: str = media["status"]
+    style = _STYLES.get(state, "default")
+    words = [f"[{style}]{state}[/]"]
+    if media["error"]:
+        words.append(media["error"]["message"])
+    elif media["original"]:
+        words.append(decimal(media["original"]["bytes"]))
+    elif progress.get("bytes_done"):
+        total = progress["bytes_total"]
+        words.append(f"{decimal(progress['bytes_done'])} of {decimal(total) if total else 'unknown'}")
+        words.append("stalled" if progress["stalled"] else f"{decimal(progress['speed_bps'])}/s")
+        if progress["eta_s"]:
+            words.append(f"{progress['eta_s']:.0f} s left")
+    return ", ".join(words)
 
 
 def run_store(connection: Connection, urls: Sequence[str], project_id: str | None, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     mongodb_uri: Annotated[str, _url_of("mongodb", "mongodb+srv")]
     mongodb_database: str = Field("takeup", pattern=r"^[A-Za-z0-9_-]{1,38}$")
     redis_url: Annotated[str, _url_of("redis", "rediss")]
-    celery_broker_url: Annotated[str, _url_of("redis", "rediss", "amqp", "amqps")] = ""
+    celery_broker_url: Annotated[str, _url_of("redis", "rediss", "amqp", "amqps")] | None = None
     s3_endpoint_url: Annotated[str, _url_of("http", "https")]
     s3_region: str = "auto"
     s3_bucket: str = Field("takeup", min_length=3, max_length=63)
@@ -109,12 +109,10 @@ class Settings(BaseSettings):
             raise ValueError("still holds the example value: set the key of your bucket")
         return value
 
-    @model_validator(mode="before")
-    @classmethod
-    def _derive_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if not values.get("celery_broker_url") and values.get("redis_url"):
-            values["celery_broker_url"] = values["redis_url"]
-        return values
+    @property
+    def broker_url(self) -> str:
+        """Where the messages go: Redis, unless another broker is named."""
+        return self.celery_broker_url or self.redis_url
 
     @property
     def scratch_dir(self) -> Path:
@@ -185,6 +183,6 @@ def describe(settings: Settings) -> list[str]:
     """What a start prints: which database, broker and bucket are in use, without any secret."""
     return [
         f"database  {without_credentials(settings.mongodb_uri)} ({settings.mongodb_database})",
-        f"broker    {without_credentials(settings.celery_broker_url)}",
+        f"broker    {without_credentials(settings.broker_url)}",
         f"bucket    {without_credentials(settings.s3_endpoint_url)} ({settings.s3_bucket})",
     ]

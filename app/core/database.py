@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, MongoClient
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, MongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -31,7 +31,7 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 
 INDEXES: dict[str, list[IndexModel]] = {
     "projects": [
-        IndexModel([("workspace", ASCENDING), ("_id", DESCENDING)], name="workspace_newest"),
+        IndexModel([("workspace", ASCENDING)], name="workspace"),
         IndexModel([("deletion.at", ASCENDING)], name="deletions", sparse=True),
     ],
     "scenes": [
@@ -76,7 +76,7 @@ async def server_now(database: Async) -> datetime:
     """The database server's time (UTC)."""
     if _clock.stale:
         asked = datetime.now(UTC)
-        hello = await database.client.admin.command("hello")
+        hello = await database.client.admin.command("hello", codec_options=database.codec_options)
         _clock.set_from(hello, asked, datetime.now(UTC))
     return _clock.now()
 
@@ -85,7 +85,7 @@ def server_now_sync(database: Sync) -> datetime:
     """The database server's time (UTC)."""
     if _clock.stale:
         asked = datetime.now(UTC)
-        hello = database.client.admin.command("hello")
+        hello = database.client.admin.command("hello", codec_options=database.codec_options)
         _clock.set_from(hello, asked, datetime.now(UTC))
     return _clock.now()
 
