@@ -1,7 +1,7 @@
 # The API, the maintenance worker with beat, and Flower: one image, three commands (see docker-compose.yml).
 # The stages are those of Dockerfile.worker; a test keeps them the same.
 
-# An ancestor of its own, so that a change of the code alone leaves this large layer as it is.
+# A stage of its own, so that a change of the code alone leaves this large layer as it is.
 FROM python:3.11-slim-bookworm AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \

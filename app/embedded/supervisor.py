@@ -1,8 +1,9 @@
-"""Starts the processes of a service in order, keeps them running, and stops them in reverse."""
+"""Starts the processes of a service group by group, keeps them running, and stops them in reverse."""
 
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +26,7 @@ class Supervisor:
     def __init__(self, data_dir: Path, *, console: Console | None = None, quiet: bool = False) -> None:
         self._logs = data_dir / "logs"
         self._terminal = Terminal(console or Console(), quiet=quiet)
-        self._processes: list[SupervisedProcess] = []
+        self._groups: list[list[SupervisedProcess]] = []
         self._outputs: list[ProcessOutput] = []
         self._stop = asyncio.Event()
         self._killed = False
@@ -56,15 +57,28 @@ class Supervisor:
         return 130 if self._killed else 0
 
     async def start(self, specs: Sequence[ProcessSpec]) -> None:
-        """Start `specs` in order, each when the one before is ready. Raises `StartFailedError`."""
+        """Start `specs` together, and wait until all are ready; they are stopped together too.
+
+        Raises `StartFailedError`.
+        """
         private_folder(self._logs)
+        group: list[SupervisedProcess] = []
+        self._groups.append(group)
         for spec in specs:
             output = ProcessOutput(spec.name, self._logs, self._terminal if spec.echo else None)
-            process = SupervisedProcess(spec, output, self.say)
             self._outputs.append(output)
-            self._processes.append(process)
-            await process.start()
-            self.say(f"{spec.name} is ready")
+            group.append(SupervisedProcess(spec, output, self.say))
+        starting = [asyncio.create_task(self._start(process)) for process in group]
+        try:
+            await asyncio.gather(*starting)
+        finally:
+            for task in starting:
+                task.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
+
+    async def _start(self, process: SupervisedProcess) -> None:
+        await process.start()
+        self.say(f"{process.spec.name} is ready")
 
     def say(self, line: str) -> None:
         """Print a line of the supervisor's own."""
@@ -80,11 +94,11 @@ class Supervisor:
             self._stop.set()
             return
         self._killed = True
-        for process in self._processes:
+        for process in chain.from_iterable(self._groups):
             process.kill()
 
     async def _stop_all(self) -> None:
-        for process in reversed(self._processes):
-            await process.stop()
+        for group in reversed(self._groups):
+            await asyncio.gather(*(process.stop() for process in group))
         for output in self._outputs:
             output.close()

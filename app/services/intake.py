@@ -186,16 +186,23 @@ class Intake:
             held = crud_lease.end_attempt(self.database, claim, Status.RETRYING, ending, fields)
         else:
             crud_backlog.note_sweep(self.database, claim.scene_id, now)
+            self._discard(claim)
             held = crud_lease.end_attempt(self.database, claim, Status.FAILED, ending, {"upload": None})
         if not held:
             self._leave(claim)
-        elif not again:
-            self._sweep(claim)
 
     def _leave(self, claim: Claim) -> None:
         """The claim is lost: remove what nobody owns, then let go."""
         self._sweep(claim)
         crud_lease.let_go(self.database, claim)
+
+    def _discard(self, claim: Claim) -> None:
+        """Remove what this generation stored, while it is ours; what the bucket keeps is swept later."""
+        prefix = keys.generation_prefix(claim.project_id, claim.scene_id, claim.generation)
+        try:
+            self.bucket.delete(list(self.bucket.keys(prefix)))
+        except MediaError:
+            log.warning("scene %s: discarding is left to the reconciler", claim.scene_id, exc_info=True)
 
     def _sweep(self, claim: Claim) -> None:
         """Clean up now; where the bucket does not answer, the sweep that was noted does it later."""

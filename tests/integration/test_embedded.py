@@ -302,7 +302,8 @@ def test_stop_is_in_reverse_and_leaves_no_grandchild(tmp_path: Path) -> None:
     grandchildren: list[psutil.Process] = []
 
     async def bring_up(supervisor: Supervisor) -> None:
-        await supervisor.start(specs)
+        for spec in specs:
+            await supervisor.start([spec])
         grandchildren.extend(psutil.Process(int((log / f"{name}.log").read_text())) for name in ("a", "b"))
         supervisor.request_stop()
 
@@ -325,8 +326,7 @@ def test_second_signal_kills_at_once(tmp_path: Path) -> None:
 
     async def bring_up(supervisor: Supervisor) -> None:
         await supervisor.start([python("a", stubborn, ready=ready, stop_grace_seconds=60)])
-        os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
     begun = time.monotonic()

@@ -99,7 +99,7 @@ def _get(address: str, guard: Guard, limits: Limits) -> HTTPResponse:
     pool_class = GuardedHTTPSPool if parts.scheme == "https" else GuardedHTTPPool
     pool = pool_class(
         parts.hostname or "",
-        parts.port,
+        parts.port or pool_class.ConnectionCls.default_port,
         timeout=Timeout(connect=_CONNECT_TIMEOUT_SECONDS, read=limits.read_seconds),
         retries=False,
         maxsize=1,

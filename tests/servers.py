@@ -1,0 +1,88 @@
+"""The embedded servers for tests: started in a folder of their own, gone with the block that asked for them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.core.config import Settings
+from app.embedded.data_folder import read_running
+
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+
+# A process of its own, because a supervisor takes the signals of the process that it runs in.
+_SERVICE = """
+import asyncio, json, os, sys
+from pathlib import Path
+from app.core.process import die_with_parent
+from app.embedded.data_folder import DataFolderLock, Running
+from app.embedded.servers import plan
+from app.embedded.supervisor import Supervisor
+
+die_with_parent(int(sys.argv[3]))
+data_dir = Path(sys.argv[1])
+
+async def main(lock):
+    planned = plan(json.loads(sys.argv[2]), data_dir)
+    async def bring_up(supervisor):
+        await supervisor.start(planned.servers)
+        lock.announce(Running("http://127.0.0.1:8000", os.getpid(), planned.environment))
+    return await Supervisor(data_dir, quiet=True).run(bring_up)
+
+with DataFolderLock(data_dir) as lock:
+    sys.exit(asyncio.run(main(lock)))
+"""
+
+
+@contextmanager
+def embedded_servers(data_dir: Path, configured: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """Redis, S3 and MongoDB's wire protocol, less what `configured` names already (as `MONGODB_URI` and so on).
+
+    Yields the environment variables that lead to all of them.
+    """
+    given = dict(configured or {})
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "supervisor.log").open("wb") as log:
+        service = subprocess.Popen(
+            [sys.executable, "-c", _SERVICE, str(data_dir), json.dumps(given), str(os.getpid())],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        eventually(lambda: _is_ready(service, data_dir), seconds=_READY_SECONDS, what="the servers are ready")
+        running = read_running(data_dir)
+        assert running is not None
+        yield {**given, **running.environment}
+    finally:
+        service.terminate()
+        try:
+            service.wait(_STOP_SECONDS)
+        finally:
+            service.kill()
+            service.wait()
+
+
+def _is_ready(service: "subprocess.Popen[bytes]", data_dir: Path) -> bool:
+    assert service.poll() is None, (data_dir / "supervisor.log").read_text()
+    running = read_running(data_dir)
+    return running is not None and running.pid == service.pid
+
+
+def settings_of(environment: Mapping[str, str], **more: Any) -> Settings:
+    """Settings made of these variables and fields alone, whatever the environment of the test run holds."""
+    values: dict[str, Any] = {name.lower(): value for name, value in environment.items()}
+    return Settings.model_validate({**values, **more})
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Wait until the condition holds; fail where it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
