@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from logging import getLogger
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
 from app.api import events, health, media, monitor, projects, scenes
-from app.api.deps import Clients, KeyPolicy
+from app.api.deps import API_PREFIX, Clients, KeyPolicy
 from app.api.middleware import BodyLimitMiddleware, IdempotencyMiddleware, LocalOnlyMiddleware, MetricsMiddleware
 from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_problem_handlers
 from app.core.config import Settings, describe, load_settings_or_exit
@@ -50,10 +51,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimitMiddleware, max_bytes=chosen.takeup_max_body_bytes)
     app.add_middleware(LocalOnlyMiddleware)
     app.add_middleware(MetricsMiddleware)
-    api = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES)
+    api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
     for module in (projects, scenes, media, events, monitor):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
     describe_problems(app)
+    app.frontend("/", directory=Path(__file__).parent / "web", fallback=None)
     return app

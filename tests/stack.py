@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,10 +91,13 @@ class RunningStack:
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """End it by a signal, and wait until no process of it is left."""
         children = psutil.Process(self.process.pid).children(recursive=True)
+        self._close()
         self.process.send_signal(number)
         self.process.wait(60)
         _, alive = psutil.wait_procs(children, 10)
         assert not alive, f"left behind: {[child.cmdline() for child in alive]}"
+
+    def _close(self) -> None:
         self.http.close()
         self.celery.close()
         self.database.client.close()
@@ -103,10 +106,15 @@ class RunningStack:
 
     def pid(self, name: str) -> int:
         """The process of that name that the supervisor started."""
-        children = psutil.Process(self.process.pid).children()
-        return wait_for(
-            lambda: next((c.pid for c in children if IN_COMMAND_LINE[name] in " ".join(c.cmdline())), None), 1, name
-        )
+
+        def look() -> int | None:
+            for child in psutil.Process(self.process.pid).children():
+                with suppress(psutil.Error):
+                    if IN_COMMAND_LINE[name] in " ".join(child.cmdline()):
+                        return child.pid
+            return None
+
+        return wait_for(look, 15, f"a process named {name}")
 
     def pool_children(self) -> list[psutil.Process]:
         """The processes in which downloads run."""

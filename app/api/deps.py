@@ -17,6 +17,7 @@ from app.services.fetch.guard import MAX_LINK_LENGTH, check_link
 from app.services.storage.bucket import Bucket
 from app.tasks.bell import Bell
 
+API_PREFIX = "/api/v1"
 _KEY_CHECK_SECONDS = 2.0
 
 

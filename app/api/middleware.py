@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.deps import Clients
+from app.api.deps import API_PREFIX, Clients
 from app.api.problems import problem_of, problem_response
 from app.core.database import DatabaseError
 from app.core.errors import BodyTooLargeError, ForbiddenOriginError, TakeupError, UnavailableError
@@ -48,12 +48,19 @@ class MetricsMiddleware:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "unknown")
+                route = _route_of(scope)
                 REQUESTS.labels(scope["method"], route, message["status"]).inc()
                 REQUEST_SECONDS.labels(scope["method"], route).observe(time.perf_counter() - started)
             await send(message)
 
         await self._app(scope, receive, counted)
+
+
+def _route_of(scope: Scope) -> str:
+    """The template of the route that was chosen; a route knows it without the prefix it was included under."""
+    path: str = getattr(scope.get("route"), "path", "unknown")
+    included = scope["path"].startswith(API_PREFIX) and not path.startswith((API_PREFIX, "unknown"))
+    return API_PREFIX + path if included else path
 
 
 class LocalOnlyMiddleware:

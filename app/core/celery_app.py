@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import beat_embedded_init, setup_logging, worker_process_init
 from kombu.exceptions import OperationalError
 
 from app.core.config import Settings, load_settings_or_exit
@@ -49,8 +49,8 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_serializer": "json",
         "accept_content": ["json"],
-        "task_soft_time_limit": settings.takeup_job_seconds,
-        "task_time_limit": settings.takeup_job_seconds + 60,
+        "task_soft_time_limit": settings.takeup_job_seconds + 30,
+        "task_time_limit": settings.takeup_job_seconds + 90,
         "task_default_queue": MEDIA_QUEUE,
         "task_routes": {
             "app.tasks.media_tasks.*": {"queue": MEDIA_QUEUE},
@@ -97,8 +97,9 @@ def online_workers(celery: Celery, seconds: float) -> list[str] | None:
     return sorted(name for answer in answers for name in answer)
 
 
+@beat_embedded_init.connect  # type: ignore[untyped-decorator]
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def _on_pool_child(**_: object) -> None:
+def _on_child(**_: object) -> None:
     die_with_parent()
 
 

@@ -31,7 +31,6 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 
 INDEXES: dict[str, list[IndexModel]] = {
     "projects": [
-        IndexModel([("workspace", ASCENDING)], name="workspace"),
         IndexModel([("deletion.at", ASCENDING)], name="deletions", sparse=True),
     ],
     "scenes": [

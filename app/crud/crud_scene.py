@@ -15,7 +15,11 @@ from app.core.database import Async, Document, Sync, server_now
 from app.core.errors import NoMediaError, NotCancelableError, NotRetryableError, SceneNotFoundError
 from app.models.media import IN_FLIGHT, TERMINAL, Status, blank_run, new_media, sources_of
 
-ALIVE: Document = {"deletion": None}
+_NOTHING: Document = {"$in": [None]}
+"""Null or missing. A plain `None` says the same, but beside other conditions the embedded database then finds nothing
+(docs/decisions/0002-what-the-embedded-database-needs.md)."""
+
+ALIVE: Document = {"deletion": _NOTHING}
 """A deleted scene matches nothing that the API or a worker asks for."""
 
 SWEEP_DELAY_SECONDS = 90.0
@@ -236,7 +240,7 @@ async def _replace_media(
             media.setdefault("requested_at", now)
         old = document["media"]
         unchanged: Document = (
-            {"media.generation": old["generation"], "media.status": old["status"]} if old else {"media": None}
+            {"media.generation": old["generation"], "media.status": old["status"]} if old else {"media": _NOTHING}
         )
         left_over = {"last_generation": old["generation"], **_sweep_at(now)} if old else {}
         update = edit({"media": media or None, **left_over})

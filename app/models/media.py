@@ -1,7 +1,7 @@
 """A scene's media: its states, the transitions that are allowed, and its form in the API.
 
 A date that lies ahead is kept in a sub-document of its own (`next_attempt.at`, `lease.expires_at`): the embedded
-database stores a bare date given to `$set` as text (docs/decisions/0002-dates-in-subdocuments.md).
+database stores a bare date given to `$set` as text (docs/decisions/0002-what-the-embedded-database-needs.md).
 """
 
 from datetime import datetime

@@ -5,10 +5,12 @@ import socket
 from typing import Any
 
 from celery import Task
+from celery.signals import worker_process_init
 
 from app.core.celery_app import celery_app
 from app.core.config import get_settings
 from app.core.database import worker_database
+from app.services.fetch.scratch import sweep_scratch
 from app.services.intake import Intake
 from app.services.storage.bucket import worker_bucket
 
@@ -29,3 +31,9 @@ def download_media_task(scene_id: str, generation: int) -> None:
     """Fetch and store this generation of this scene's media, if it still waits for that."""
     worker = f"{socket.gethostname()}/{os.getpid()}"
     Intake(worker_database(), worker_bucket(), get_settings(), worker).run(scene_id, generation)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _clear_scratch(**_: object) -> None:
+    """What a killed process left behind goes as soon as another takes its place."""
+    sweep_scratch(get_settings().scratch_dir)

@@ -114,6 +114,15 @@ def database(database_settings: Settings) -> Iterator[Sync]:
         database.client.drop_database(database.name)
 
 
+@pytest.fixture(scope="module")
+def shared_database(settings: Settings) -> Iterator[Sync]:
+    """One database for the many tests of a module that each look at a scene of their own alone."""
+    database = connect_sync(settings.model_copy(update={"mongodb_database": f"test-{uuid4().hex[:24]}"}))
+    with database.client:
+        yield database
+        database.client.drop_database(database.name)
+
+
 @pytest.fixture
 async def async_database(database: Sync, database_settings: Settings) -> AsyncIterator[Async]:
     """The same database, as the API sees it."""

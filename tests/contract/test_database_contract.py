@@ -123,6 +123,19 @@ def test_not_null_matches_a_value_but_not_null(database: Sync) -> None:
     assert ids(things(database).find({"deletion": {"$ne": None}})) == [3]
 
 
+@pytest.mark.parametrize("status", [Status.DOWNLOADING, {"$in": ["downloading", "x"]}, {"$nin": ["queued"]}])
+@pytest.mark.parametrize("path", ["media.lease.expires_at", "media.status_at"])
+def test_filter_for_living_scenes_goes_with_states_and_dates(database: Sync, status: Any, path: str) -> None:
+    # The embedded server finds nothing where a bare null stands beside $in and a comparison of dates.
+    scene = insert_scene(database, Status.DOWNLOADING)
+    insert_scene(database, Status.DOWNLOADING, deleted=True)
+    late = server_now_sync(database) + HOUR
+    wanted = {**crud_scene.ALIVE, "media.status": status, path: {"$lte": late}}
+    assert ids(database["scenes"].find(wanted)) == [scene["_id"]]
+    assert database["scenes"].update_one(wanted, {"$set": {"text": "seen"}}).matched_count == 1
+    assert ids(database["scenes"].find({**wanted, path: {"$gt": late}})) == []
+
+
 def test_current_date_is_the_servers_time_at_each_named_path(database: Sync) -> None:
     scene = insert_scene(database, Status.QUEUED, status_at=None)
     before = server_now_sync(database)

@@ -4,9 +4,7 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import sysconfig
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -22,8 +20,8 @@ import yaml
 from dotenv import dotenv_values
 
 from app.core.celery_app import make_celery, online_workers
-from app.core.config import Settings
 from app.embedded.ports import free_port
+from tests.servers import embedded_servers, eventually, settings_of
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -36,22 +34,6 @@ DOTENV = {name: value or "" for name, value in dotenv_values(ROOT / ".env.exampl
     "FLOWER_BASIC_AUTH": "operator:reel",
 }
 REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?P<kind>:[-?])?(?P<text>[^}]*)\})")
-SERVERS = """
-import asyncio, sys
-from pathlib import Path
-from app.embedded.data_folder import write_private_json
-from app.embedded.servers import plan
-from app.embedded.supervisor import Supervisor
-
-data_dir = Path(sys.argv[1])
-
-async def bring_up(supervisor):
-    planned = plan({}, data_dir)
-    await supervisor.start(planned.servers)
-    write_private_json(data_dir / "environment.json", planned.environment)
-
-sys.exit(asyncio.run(Supervisor(data_dir).run(bring_up)))
-"""
 
 
 class NotSetError(Exception):
@@ -222,8 +204,7 @@ def test_what_images_copy_is_let_through_to_them() -> None:
 
 
 def test_workers_are_given_longer_than_they_take_to_stop() -> None:
-    settings = Settings.model_validate({name.lower(): value for name, value in DOTENV.items()})
-    takes = make_celery(lambda: settings).conf.worker_soft_shutdown_timeout
+    takes = make_celery(lambda: settings_of(DOTENV)).conf.worker_soft_shutdown_timeout
     for name in ("celery_worker", "celery_beat"):
         assert seconds(COMPOSE["services"][name]["stop_grace_period"]) >= takes + 5
 
@@ -235,13 +216,6 @@ def local(value: Any, ports: Mapping[str, int]) -> Any:
     for port, free in ports.items():
         value = value.replace(port, str(free))
     return value
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -256,10 +230,14 @@ class Local:
 
     def eventually(self, condition: Callable[[], bool], what: str) -> None:
         def holds_or_dead() -> bool:
-            assert self.process.poll() is None, f"{self.name} ended:\n{self.log.read_text()}"
+            assert self.process.poll() is None, f"{self.name} ended"
             return condition()
 
-        eventually(holds_or_dead, seconds=25, what=f"{self.name} {what}\n{self.log.read_text()[-3000:]}")
+        try:
+            eventually(holds_or_dead, seconds=25, what=f"{self.name} {what}")
+        except AssertionError as error:
+            error.add_note(self.log.read_text())
+            raise
 
     def check_health(self) -> int:
         return run(self.healthcheck, self.environment, self.log.parent).returncode
@@ -304,18 +282,6 @@ def bare_environment(folder: Path) -> dict[str, str]:
     return {"PATH": f"{sysconfig.get_path('scripts')}:{defpath}", "HOME": str(folder), "LANG": "C.UTF-8"}
 
 
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Redis, S3 and MongoDB's wire protocol, by the settings that lead to them."""
-    data_dir = tmp_path / "data"
-    data_dir.mkdir()
-    announced = data_dir / "environment.json"
-    command = [sys.executable, "-c", SERVERS, str(data_dir)]
-    with started("servers", command, bare_environment(tmp_path), tmp_path, []) as running:
-        running.eventually(announced.exists, "are ready")
-        yield json.loads(announced.read_text())
-
-
 def test_redis_runs_with_what_its_container_is_given(tmp_path: Path) -> None:
     service = interpolated(COMPOSE["services"]["redis_cache"], DOTENV)
     ports = {"6379": free_port()}
@@ -332,12 +298,24 @@ def test_redis_runs_with_what_its_container_is_given(tmp_path: Path) -> None:
         assert not commands.exists() or password not in commands.read_text()
 
 
+def stop(*services: Local) -> list[int]:
+    for service in services:
+        service.process.terminate()
+    return [service.process.wait(20) for service in services]
+
+
 def status_of(url: str, **options: Any) -> int:
     try:
         with httpx2.Client(trust_env=False, timeout=5) as client:
             return client.get(url, **options).status_code
     except httpx2.HTTPError:
         return 0
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[dict[str, str]]:
+    with embedded_servers(tmp_path / "data") as environment:
+        yield environment
 
 
 def test_every_service_becomes_healthy_in_the_documented_order(servers: dict[str, str], tmp_path: Path) -> None:
@@ -357,7 +335,7 @@ def test_every_service_becomes_healthy_in_the_documented_order(servers: dict[str
     assert key.startswith("tk_")
 
     api, flower = (f"http://127.0.0.1:{ports[port]}" for port in ("8000", "5555"))
-    celery = make_celery(lambda: Settings.model_validate({name.lower(): value for name, value in backend.items()}))
+    celery = make_celery(lambda: settings_of(backend))
 
     def answers(worker: str) -> bool:
         return any(name.startswith(f"{worker}@") for name in online_workers(celery, 0.5) or ())
@@ -386,10 +364,14 @@ def test_every_service_becomes_healthy_in_the_documented_order(servers: dict[str
         assert status_of(flower, auth=("operator", "reel"), follow_redirects=True) == 200
         assert status_of(flower) == 401
 
-        assert list(pool.map(Local.check_health, running.values())) == [0] * len(OURS)
-        for service in running.values():
-            service.process.terminate()
+        def healthy(*names: str) -> set[str]:
+            exit_codes = pool.map(Local.check_health, [running[name] for name in names])
+            return {name for name, exit_code in zip(names, exit_codes, strict=True) if exit_code == 0}
+
+        assert healthy(*OURS) == set(OURS)
         # Uvicorn stops in order too, and then ends by the signal that it was given.
-        ended = {name: service.process.wait(20) for name, service in running.items()}
-        assert ended == dict.fromkeys(OURS, 0) | {"backend": -signal.SIGTERM}
-        assert 0 not in pool.map(Local.check_health, running.values())
+        assert stop(running["backend"], running["celery_beat"]) == [-signal.SIGTERM, 0]
+        # The other worker still answers, but not for this one.
+        assert healthy("backend", "celery_beat", "celery_worker") == {"celery_worker"}
+        assert stop(running["celery_worker"], running["flower"]) == [0, 0]
+        assert healthy("celery_worker", "flower") == set()

@@ -232,3 +232,12 @@ def test_stopped_and_started_again_everything_is_still_there(tmp_path: Path, ori
         stack.start()
         assert stack.media(scene)["status"] == "ready"
         assert stack.content(scene) == body
+
+
+def test_a_worker_killed_in_mid_extraction_leaves_no_scratch_folder(stack: RunningStack, origin: Origin) -> None:
+    scratch = stack.settings.scratch_dir
+    scene = stack.store(origin.url("hls/master.m3u8"))
+    wait_for(lambda: list(scratch.glob("job-*")), 20, "a scratch folder")
+    stack.kill("worker")
+    assert stack.wait_ended(scene, seconds=60)["status"] == "ready"
+    wait_for(lambda: not list(scratch.glob("job-*")), 10, "no scratch folder")

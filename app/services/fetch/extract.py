@@ -5,15 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 
 from deno import find_deno_bin
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from app.core.media_errors import (
     MEDIA_ERRORS,
-    DiskFullError,
     ExtractorFailedError,
     NotMediaError,
     StalledError,
@@ -21,6 +18,7 @@ from app.core.media_errors import (
 from app.services.child import Child, ChildDiedError, ChildSilentError, run_child
 from app.services.fetch.direct import Limits
 from app.services.fetch.filename import clean_filename
+from app.services.fetch.scratch import job_folder
 from app.services.fetch.sniff import HEAD_BYTES, sniff
 from app.services.fetch.source import Source
 
@@ -57,22 +55,15 @@ def extracted(extraction: Extraction, progress: ExtractionProgress) -> Iterator[
 
     Raises the `link.*`, `fetch.*`, `content.*`, `extractor.*` and `worker.disk_full` errors.
     """
-    try:
-        extraction.scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(prefix="job-", dir=extraction.scratch))
-    except OSError as error:
-        raise DiskFullError from error
-    try:
+    with job_folder(extraction.scratch) as folder:
         path, title = _run(extraction, folder, progress)
         yield _source_of(path, title)
-    finally:
-        rmtree(folder, ignore_errors=True)
 
 
 def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> tuple[Path, str]:
     job = {
         "url": extraction.url,
-        "folder": str(folder.resolve()),
+        "folder": str(folder),
         "allow_networks": extraction.allow_networks,
         "max_bytes": extraction.limits.max_bytes,
         "total_seconds": int(extraction.limits.total_seconds),
@@ -83,7 +74,7 @@ def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> 
         "deno": find_deno_bin(),
     }
     try:
-        with run_child("app.services.fetch.extractor", job, folder.resolve()) as child:
+        with run_child("app.services.fetch.extractor", job, folder) as child:
             return _listen(child, progress)
     except ChildSilentError as error:
         raise StalledError from error

@@ -1,11 +1,13 @@
 """The name a person sees. It comes from a stranger, so it is cleaned, and it never becomes a key or a path."""
 
+import re
 import unicodedata
 from email.message import Message
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 _MAX_LENGTH = 150
+_EXTENDED_NAME = re.compile(r"filename\*\s*=\s*UTF-8'[^']*'(?P<name>[^;\s]+)", re.IGNORECASE)
 
 
 def display_filename(url: str, disposition: str | None, extension: str) -> str:
@@ -25,8 +27,12 @@ def clean_filename(name: str, extension: str) -> str:
 
 
 def _from_disposition(disposition: str | None) -> str | None:
+    """`filename*` before `filename` (RFC 6266, section 4.3)."""
     if not disposition:
         return None
+    extended = _EXTENDED_NAME.search(disposition)
+    if extended:
+        return unquote(extended["name"], errors="replace")
     message = Message()
     message["Content-Disposition"] = " ".join(disposition.split())
     return message.get_filename()
