@@ -1,4 +1,4 @@
-"""The embedded servers for tests: started in a folder of their own, gone with the block that asked for them."""
+"""What tests of several kinds stand on: the embedded servers, settings, samples, and waiting with a deadline."""
 
 import json
 import os
@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.core.config import Settings
+from app.demo.samples import Samples, make_samples
 from app.embedded.data_folder import read_running
 
 _READY_SECONDS = 60.0
@@ -78,6 +81,12 @@ def settings_of(environment: Mapping[str, str], **more: Any) -> Settings:
     """Settings made of these variables and fields alone, whatever the environment of the test run holds."""
     values: dict[str, Any] = {name.lower(): value for name, value in environment.items()}
     return Settings.model_validate({**values, **more})
+
+
+def shared_samples(factory: pytest.TempPathFactory) -> Samples:
+    """The sample media, made once for a test run and its parallel workers; for reading only."""
+    own = factory.getbasetemp()
+    return make_samples((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "samples")
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float, what: str) -> None:

@@ -15,18 +15,18 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 
 from app.core.media_errors import MalformedMediaError, MediaError, NotMediaError, TooLongError, UnsafeMediaError
-from app.demo.samples import Samples, make_samples
+from app.demo.samples import Samples
 from app.services.process.inspect import Inspection, inspect
 from app.services.storage.bucket import Bucket
 from tests.contract.conftest import Place
-from tests.servers import eventually
+from tests.servers import eventually, shared_samples
 
 HOUR = 3600
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return make_samples(tmp_path_factory.mktemp("samples"))
+    return shared_samples(tmp_path_factory)
 
 
 class Inspector:

@@ -81,12 +81,6 @@ def test_claim_takes_no_deleted_and_no_unknown_scene(database: Sync) -> None:
     assert [crud_lease.claim(database, one, 1, "worker", 30) for one in (deleted, "nowhere")] == [None, None]
 
 
-def test_message_delivered_twenty_times_is_one_claim(database: Sync) -> None:
-    scene = insert_scene(database, Status.QUEUED)
-    assert sum(crud_lease.claim(database, scene["_id"], 1, "w", 30) is not None for _ in range(20)) == 1
-    assert read_scene(database, scene["_id"])["media"]["attempt"] == 1
-
-
 def test_holder_of_the_lease_may_write(database: Sync) -> None:
     assert holds(database, claimed(database))
 

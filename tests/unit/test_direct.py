@@ -26,12 +26,12 @@ from app.core.media_errors import (
     UnsupportedLinkError,
 )
 from app.demo.origin import Origin
-from app.demo.samples import Samples, make_samples
+from app.demo.samples import Samples
 from app.embedded.ports import free_port
 from app.services.fetch.direct import Limits, open_direct
 from app.services.fetch.guard import Guard
 from app.services.fetch.source import Source
-from tests.servers import eventually
+from tests.servers import eventually, shared_samples
 
 GUARD = Guard.of(["127.0.0.1/32"])
 MIB = 1 << 20
@@ -41,7 +41,7 @@ HASTY = Limits(max_bytes=4 * MIB, total_seconds=30, read_seconds=0.3)
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return make_samples(tmp_path_factory.mktemp("samples"))
+    return shared_samples(tmp_path_factory)
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from app.core.media_errors import (
     UnsupportedLinkError,
 )
 from app.demo.origin import Origin
-from app.demo.samples import Samples, make_samples
+from app.demo.samples import Samples
 from app.services.fetch.direct import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
-from tests.servers import eventually
+from tests.servers import eventually, shared_samples
 
 LOOPBACK = ("127.0.0.1/32",)
 PLENTY = 64 << 20
@@ -47,7 +47,7 @@ class StoppedError(Exception):
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return make_samples(tmp_path_factory.mktemp("samples"))
+    return shared_samples(tmp_path_factory)
 
 
 @pytest.fixture
@@ -120,10 +120,8 @@ def test_page_without_media_is_unsupported(origin: Origin, scratch: Path) -> Non
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (401, LoginRequiredError),
         (403, LoginRequiredError),
         (404, LinkNotFoundError),
-        (410, LinkNotFoundError),
         (429, RateLimitedError),
         (500, ServerFaultError),
     ],
@@ -136,9 +134,7 @@ def test_pages_status_has_its_code(origin: Origin, scratch: Path, status: int, e
     "media",
     [
         "http://127.0.0.2:{port}/clip.mp4",
-        "http://localhost:{port}/clip.mp4",
         "http://169.254.169.254/latest/clip.mp4",
-        "http://10.0.0.1/clip.mp4",
         "http://[::ffff:127.0.0.1]:{port}/clip.mp4",
     ],
 )
@@ -146,10 +142,7 @@ def test_page_whose_video_is_on_a_blocked_address_is_refused(origin: Origin, scr
     link = media.format(port=origin.port)
     page = f'<html><title>Boats</title><body><video src="{link}" type="video/mp4"></video></body></html>'
     (scratch.parent / "site/trap.html").write_text(page)
-    allow = LOOPBACK if "localhost" not in media else ("127.0.0.1/32",)
-    job = extraction(origin.url("trap.html"), scratch, allow=allow)
-    if "localhost" in media:
-        job = extraction(origin.url("redirect", to=link), scratch, allow=())
+    job = extraction(origin.url("trap.html"), scratch)
     assert code_of(job) == BlockedAddressError.code
     assert "clip.mp4" not in origin.requests
 

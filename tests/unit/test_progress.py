@@ -1,12 +1,13 @@
 """How far an attempt is: percent, speed and time left, by a clock that the test moves."""
 
-import time
 from collections.abc import Callable
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
 from app.models.media import Progress
+from app.services import progress
 from app.services.progress import ProgressMeter
 
 MIB = 1 << 20
@@ -16,7 +17,7 @@ MIB = 1 << 20
 def move_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the monotonic clock forward."""
     now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def move(seconds: float) -> None:
         now[0] += seconds

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.demo.samples import Samples, make_samples
+from app.demo.samples import Samples
 from app.services.fetch.sniff import HEAD_BYTES, MediaType, sniff
+from tests.servers import shared_samples
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return make_samples(tmp_path_factory.mktemp("samples"))
+    return shared_samples(tmp_path_factory)
 
 
 def box(kind: bytes, *brands: bytes) -> bytes:
