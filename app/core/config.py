@@ -3,7 +3,7 @@
 import os
 import sys
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
@@ -43,6 +43,8 @@ class SecretFileSource(PydanticBaseSettingsSource):
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
         except OSError as error:
             raise UnreadableSecretError(f"{field_name.upper()}_FILE", path, error.strerror) from error
+        except UnicodeDecodeError as error:
+            raise UnreadableSecretError(f"{field_name.upper()}_FILE", path, "it is no text") from error
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -59,7 +61,9 @@ class UnreadableSecretError(Exception):
 class Settings(BaseSettings):
     """One field is one environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, allow_inf_nan=False
+    )
 
     mongodb_uri: Annotated[str, _url_of("mongodb", "mongodb+srv")]
     mongodb_database: str = Field("takeup", pattern=r"^[A-Za-z0-9_-]{1,38}$")
@@ -98,8 +102,14 @@ class Settings(BaseSettings):
 
     @field_validator("takeup_allow_networks", mode="before")
     @classmethod
-    def _split_networks(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    def _parse_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            return [ip_network(part) for part in parts]
+        except ValueError as error:
+            raise ValueError(f"{error}: write networks as 10.1.0.0/16, with commas between") from error
 
     @field_validator("s3_secret_access_key", "s3_access_key_id")
     @classmethod

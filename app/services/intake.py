@@ -18,7 +18,8 @@ from app.core.media_errors import InternalError, MediaError, StorageUnavailableE
 from app.crud import crud_backlog, crud_lease
 from app.crud.crud_lease import Claim, Ending
 from app.models.media import Status
-from app.services.fetch.direct import Limits, open_direct
+from app.services.fetch.direct import open_direct
+from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.filename import display_filename
 from app.services.fetch.guard import Guard
@@ -84,15 +85,17 @@ class Intake:
             if stored is None:
                 raise StorageUnavailableError from None
             return stored
+        except MediaError:
+            keeper.check()  # a read that the keeper ended is no failure of the source
+            raise
 
     @contextmanager
     def _source(self, claim: Claim, keeper: LeaseKeeper) -> Iterator[Source]:
         settings = self.settings
         limits = Limits(settings.takeup_max_bytes, settings.takeup_job_seconds, settings.takeup_read_timeout_seconds)
-        direct = open_direct(claim.source_url, Guard(settings.takeup_allow_networks), limits)
+        direct = open_direct(claim.source_url, Guard(settings.takeup_allow_networks), limits, keeper.on_stop)
         keeper.advance(Status.DOWNLOADING)
         if direct is not None:
-            keeper.on_loss(direct.close)
             keeper.meter.expect(direct.length)
             try:
                 yield direct
@@ -115,11 +118,7 @@ class Intake:
     def _store(self, claim: Claim, keeper: LeaseKeeper, source: Source) -> dict[str, Any]:
         key = keys.original_key(claim.project_id, claim.scene_id, claim.generation, source.media_type.extension)
         target = Target(self.bucket, key, source.media_type.content_type)
-        try:
-            stored = store_stream(target, source.chunks, source.length, _IntakeWatcher(keeper, source))
-        except MediaError:
-            keeper.check()  # a read that ended because the claim was lost is no failure of the source
-            raise
+        stored = store_stream(target, source.chunks, source.length, _IntakeWatcher(keeper, source))
         return {
             "key": key,
             "bytes": stored.bytes,

@@ -39,7 +39,7 @@ class LeaseKeeper:
         self._written: Mapping[str, Any] = {}
         self._lost = Event()
         self._done = Event()
-        self._on_loss: Callable[[], None] | None = None
+        self._stop: Callable[[], None] | None = None
         self._thread = Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
@@ -52,9 +52,9 @@ class LeaseKeeper:
         self._done.set()
         self._thread.join()
 
-    def on_loss(self, stop: Callable[[], None]) -> None:
-        """Call this, from the keeper's thread, as soon as the claim is lost: it ends a read that would block."""
-        self._on_loss = stop
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """Call this, from the keeper's thread, when the claim is lost or the time is up: it ends a blocked read."""
+        self._stop = stop
 
     @property
     def lost(self) -> bool:
@@ -81,11 +81,13 @@ class LeaseKeeper:
 
     def _keep(self) -> None:
         while not self._done.wait(_TICK_SECONDS):
-            if not self._stands():
+            lost = not self._stands()
+            if lost:
                 self._lost.set()
                 log.info("scene %s: the lease of generation %d is lost", self.claim.scene_id, self.claim.generation)
-                if self._on_loss is not None:
-                    self._on_loss()
+            if self._stop is not None and (lost or time.monotonic() > self._deadline):
+                self._stop()
+            if lost:
                 return
 
     def _stands(self) -> bool:

@@ -38,8 +38,10 @@ class ProgressMeter:
 
     def set_fetched(self, count: int) -> None:
         """The same, from a source that counts for itself."""
-        if count > self._fetched:
-            self.add_fetched(count - self._fetched)
+        with self._lock:
+            if count > self._fetched:
+                self._fetched = count
+                self._last_byte_at = time.monotonic()
 
     def add_stored(self, count: int) -> None:
         with self._lock:

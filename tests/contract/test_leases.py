@@ -63,7 +63,7 @@ def test_claim_takes_no_scene_that_does_not_wait(database: Sync, status: Status)
 
 def test_claim_takes_a_retry_only_when_it_is_due(database: Sync) -> None:
     now = server_now_sync(database)
-    due = insert_scene(database, Status.RETRYING, next_attempt={"at": now - timedelta(seconds=1)})
+    due = insert_scene(database, Status.RETRYING, next_attempt={"at": now})
     early = insert_scene(database, Status.RETRYING, next_attempt={"at": now + HOUR})
     assert crud_lease.claim(database, due["_id"], 1, "worker", 30) is not None
     assert crud_lease.claim(database, early["_id"], 1, "worker", 30) is None
@@ -279,8 +279,7 @@ def test_expired_leases_are_the_active_ones_that_nobody_renewed(database: Sync) 
 
 def test_due_sweeps_are_cleared_unless_asked_for_anew(database: Sync) -> None:
     now = server_now_sync(database)
-    scene = insert_scene(database, Status.READY)
-    insert_scene(database, Status.READY)
+    scene, _ = insert_scene(database, Status.READY), insert_scene(database, Status.READY)
     crud_backlog.note_sweep(database, scene["_id"], now)
     assert ids(crud_backlog.due_sweeps(database, now + timedelta(seconds=60), 10)) == []
     [due] = crud_backlog.due_sweeps(database, now + HOUR, 10)

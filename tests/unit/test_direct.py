@@ -28,7 +28,8 @@ from app.core.media_errors import (
 from app.demo.origin import Origin
 from app.demo.samples import Samples
 from app.embedded.ports import free_port
-from app.services.fetch.direct import Limits, open_direct
+from app.services.fetch.direct import open_direct
+from app.services.fetch.exchange import Limits
 from app.services.fetch.guard import Guard
 from app.services.fetch.source import Source
 from tests.servers import eventually, shared_samples

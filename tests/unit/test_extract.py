@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +27,7 @@ from app.core.media_errors import (
 )
 from app.demo.origin import Origin
 from app.demo.samples import Samples
-from app.services.fetch.direct import Limits
+from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from tests.servers import eventually, shared_samples
 
@@ -200,13 +203,17 @@ def test_check_that_raises_stops_the_child(origin: Origin, scratch: Path, when: 
     (site / "slow.html").write_text(f'<html><title>Boats</title><video src="{link}" type="video/mp4"></video></html>')
     progress = Progress()
 
+    stopped_at: list[float] = []
+
     def check() -> None:
         if when == "at once" or origin.bytes_sent.get("clip.mp4", 0) >= 200_000:
+            stopped_at.append(time.monotonic())
             raise StoppedError
 
     progress.check = check
     with pytest.raises(StoppedError), extracted(extraction(origin.url("slow.html"), scratch), progress):
         pass
+    assert time.monotonic() - stopped_at[0] < 2
 
 
 def test_child_sees_no_secret_of_ours(origin: Origin, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,3 +240,27 @@ def test_file_that_only_claims_to_be_media_is_not_stored(origin: Origin, scratch
     )
     codes = {"media.not_media", ExtractorFailedError.code, UnsupportedLinkError.code}
     assert code_of(extraction(origin.url("claim.html"), scratch)) in codes
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "socket.socket().connect(('127.0.0.2', 9))",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('10.0.0.1', 53))",
+        "socket.getaddrinfo('localhost', 9)",
+        "socket.create_connection(('169.254.169.254', 80), 1)",
+        "subprocess.run([sys.executable, '-c', 'pass', 'http://example.com/a'])",
+        "os.system('true')",
+    ],
+)
+def test_fence_stops_whatever_would_lead_around_the_guard(act: str) -> None:
+    program = (
+        "import os, socket, subprocess, sys\n"
+        "from app.services.fetch.fence import NetworkFence\n"
+        "from app.services.fetch.guard import Guard\n"
+        f"NetworkFence(Guard()).raise_up()\ntry:\n    {act}\n"
+        "except Exception as error:\n    sys.exit(type(error).__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)
+    assert done.stderr.strip() in {"BlockedAddressError", "PermissionError"}
+    assert done.returncode == 1

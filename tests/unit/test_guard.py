@@ -11,7 +11,8 @@ import pytest
 
 from app.core.media_errors import BlockedAddressError, InvalidLinkError, LinkNotFoundError, MediaError
 from app.demo.origin import Origin
-from app.services.fetch.direct import Limits, open_direct
+from app.services.fetch.direct import open_direct
+from app.services.fetch.exchange import Limits
 from app.services.fetch.guard import MAX_LINK_LENGTH, Guard, check_link
 
 LIMITS = Limits(1 << 20, 10, 3)

@@ -1,22 +1,14 @@
 """A link that is the media itself: one guarded request, read as a stream.
 
-No transparent decoding (`Accept-Encoding: identity`), so that a compressed bomb stays small; every byte is counted
-against the cap; a body shorter than its Content-Length is a failure (RFC 9110, section 8.6).
+Every byte is counted against the cap; a body shorter than its Content-Length is a failure (RFC 9110, section 8.6).
 """
 
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from urllib.parse import urljoin, urlsplit
-
-from urllib3 import BaseHTTPResponse, HTTPResponse, Timeout
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from app.core.media_errors import (
     BlockedAddressError,
-    ConnectionFailedError,
     EmptyContentError,
     FetchTimeoutError,
     InvalidLinkError,
@@ -25,117 +17,86 @@ from app.core.media_errors import (
     NotMediaError,
     RateLimitedError,
     ServerFaultError,
-    StalledError,
     TooLargeError,
     TruncatedError,
     UnsupportedLinkError,
 )
+from app.services.fetch.exchange import Exchange, Limits
 from app.services.fetch.filename import display_filename
-from app.services.fetch.guard import Guard, GuardedHTTPPool, GuardedHTTPSPool, check_link
+from app.services.fetch.guard import Guard, check_link
 from app.services.fetch.sniff import HEAD_BYTES, MediaType, sniff
 from app.services.fetch.source import Source
 
-USER_AGENT = "Mozilla/5.0 (compatible; Takeup)"
-_CONNECT_TIMEOUT_SECONDS = 10.0
 _MAX_REDIRECTS = 5
-_CHUNK_BYTES = 256 * 1024
-_HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 _MANIFEST_HEADS = (b"#EXTM3U", b"<?xml", b"<MPD")
 _MANIFEST_TYPES = ("mpegurl", "dash+xml", "svg")
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What one download may take: bytes, seconds in all, and seconds without a byte."""
-
-    max_bytes: int
-    total_seconds: float
-    read_seconds: float
+OnOpen = Callable[[Callable[[], None]], None]
 
 
-def open_direct(url: str, guard: Guard, limits: Limits) -> Source | None:
+def open_direct(url: str, guard: Guard, limits: Limits, on_open: OnOpen = lambda _: None) -> Source | None:
     """The media at the link; None where there is a page (or a manifest) that an extractor must read.
 
+    `on_open` is given what ends the request under way, from any thread, before each is sent.
     Raises the `link.*`, `fetch.*`, `content.*` and `media.not_media` errors.
     """
     deadline = time.monotonic() + limits.total_seconds
-    response, address = _follow(url, guard, limits)
+    exchange = _follow(url, guard, limits, on_open)
     try:
-        if not _answers_with_content(response):
-            _end(response)
+        if not _has_content(exchange):
+            exchange.close()
             return None
-        chunks = _counted(response, limits, deadline)
+        chunks = _counted(exchange, limits, deadline)
         head, first = _head_of(chunks)
-        media_type = _identify(head, response)
+        media_type = _identify(head, exchange)
     except BaseException:
-        _end(response)
+        exchange.close()
         raise
     if media_type is None:
-        _end(response)
+        exchange.close()
         return None
-    name = display_filename(address, response.headers.get("Content-Disposition"), media_type.extension)
-    length = _declared_length(response)
-    return Source(media_type, length, name, _joined(first, chunks), lambda: _end(response))
+    name = display_filename(exchange.address, exchange.header("Content-Disposition"), media_type.extension)
+    return Source(media_type, exchange.length, name, _joined(first, chunks), exchange.close)
 
 
-def _follow(url: str, guard: Guard, limits: Limits) -> tuple[HTTPResponse, str]:
+def _follow(url: str, guard: Guard, limits: Limits, on_open: OnOpen) -> Exchange:
     """The answer behind at most five redirects, each vetted anew; https never falls back to http."""
     address = check_link(url)
     for _ in range(_MAX_REDIRECTS + 1):
-        response = _get(address, guard, limits)
-        location = response.get_redirect_location()
-        if not location:
-            return response, address
-        _end(response)
-        target = check_link(urljoin(address, location))
+        exchange = Exchange(address, guard, limits)
+        on_open(exchange.close)
+        try:
+            exchange.send()
+            location = exchange.response.get_redirect_location()
+            if not location:
+                return exchange
+            target = _absolute(address, location)
+        except BaseException:
+            exchange.close()
+            raise
+        exchange.close()
         if urlsplit(address).scheme == "https" and urlsplit(target).scheme == "http":
             raise BlockedAddressError("It redirects from https to http.")
         address = target
     raise UnsupportedLinkError("It redirects too many times.")
 
 
-def _get(address: str, guard: Guard, limits: Limits) -> HTTPResponse:
-    parts = urlsplit(address)
-    pool_class = GuardedHTTPSPool if parts.scheme == "https" else GuardedHTTPPool
-    pool = pool_class(
-        parts.hostname or "",
-        parts.port or pool_class.ConnectionCls.default_port,
-        timeout=Timeout(connect=_CONNECT_TIMEOUT_SECONDS, read=limits.read_seconds),
-        retries=False,
-        maxsize=1,
-        guard=guard,
-        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-    )
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _absolute(address: str, location: str) -> str:
     try:
-        response = pool.urlopen(
-            "GET", target, headers=_HEADERS, redirect=False, preload_content=False, decode_content=False
-        )
-    except ReadTimeoutError as error:
-        raise StalledError from error
-    except HTTPError as error:
-        raise ConnectionFailedError from error
-    except UnicodeError as error:
+        return check_link(urljoin(address, location))
+    except ValueError as error:
         raise InvalidLinkError from error
-    return _known(response)
 
 
-def _known(response: BaseHTTPResponse) -> HTTPResponse:
-    if not isinstance(response, HTTPResponse):
-        raise TypeError(f"urllib3 answered with {type(response).__name__}")
-    response.enforce_content_length = False
-    return response
-
-
-def _answers_with_content(response: HTTPResponse) -> bool:
+def _has_content(exchange: Exchange) -> bool:
     """True for content, False where an extractor may fare better. Raises for what no extractor can change."""
-    status = response.status
+    status = exchange.response.status
     if status in {404, 410}:
         raise LinkNotFoundError
     if status in {401, 407}:
         raise LoginRequiredError
     if status == 429:
-        raise RateLimitedError(retry_after_seconds=_retry_after(response))
+        raise RateLimitedError(retry_after_seconds=exchange.number("Retry-After"))
     if status >= 500:
         raise ServerFaultError(f"(HTTP {status})")
     if status in {204, 205}:
@@ -143,25 +104,13 @@ def _answers_with_content(response: HTTPResponse) -> bool:
     return status in {200, 203}
 
 
-def _retry_after(response: HTTPResponse) -> float | None:
-    """Seconds (RFC 9110, section 10.2.3); a date is left to the default."""
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else None
-
-
-def _declared_length(response: HTTPResponse) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-    return int(text) if text.isascii() and text.isdigit() and not chunked else None
-
-
-def _counted(response: HTTPResponse, limits: Limits, deadline: float) -> Iterator[bytes]:
+def _counted(exchange: Exchange, limits: Limits, deadline: float) -> Iterator[bytes]:
     """The body in pieces as they arrive, checked against cap, deadline and declared length."""
-    declared = _declared_length(response)
+    declared = exchange.length
     if declared is not None and declared > limits.max_bytes:
         raise TooLargeError
     count = 0
-    while chunk := _read(response):
+    while chunk := exchange.read():
         count += len(chunk)
         if count > limits.max_bytes:
             raise TooLargeError
@@ -170,17 +119,6 @@ def _counted(response: HTTPResponse, limits: Limits, deadline: float) -> Iterato
         yield chunk
     if declared is not None and count < declared:
         raise TruncatedError(f"({count} of {declared} bytes came.)")
-
-
-def _read(response: HTTPResponse) -> bytes:
-    try:
-        return response.read1(_CHUNK_BYTES, decode_content=False)
-    except ReadTimeoutError as error:
-        raise StalledError from error
-    except ProtocolError as error:
-        raise TruncatedError from error
-    except (HTTPError, OSError, ValueError, AttributeError) as error:  # ended under our hands by `_end`
-        raise ConnectionFailedError from error
 
 
 def _head_of(chunks: Iterator[bytes]) -> tuple[bytes, list[bytes]]:
@@ -193,12 +131,12 @@ def _head_of(chunks: Iterator[bytes]) -> tuple[bytes, list[bytes]]:
     return b"".join(taken)[:HEAD_BYTES], taken
 
 
-def _identify(head: bytes, response: HTTPResponse) -> MediaType | None:
+def _identify(head: bytes, exchange: Exchange) -> MediaType | None:
     """The type that the bytes show. Raises `NotMediaError` where only the header claims media."""
     media_type = sniff(head)
     if media_type is not None:
         return media_type
-    declared = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    declared = exchange.header("Content-Type").partition(";")[0].strip().lower()
     claims_media = declared.startswith(("video/", "audio/", "image/"))
     manifest = any(mark in declared for mark in _MANIFEST_TYPES) or head.lstrip().startswith(_MANIFEST_HEADS)
     if claims_media and not manifest:
@@ -209,12 +147,3 @@ def _identify(head: bytes, response: HTTPResponse) -> MediaType | None:
 def _joined(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from first
     yield from rest
-
-
-def _end(response: HTTPResponse) -> None:
-    """End the connection, even while another thread reads from it."""
-    brake = getattr(response.connection, "brake", None)
-    if brake is not None:
-        with suppress(OSError):
-            brake.shutdown(socket.SHUT_RDWR)
-        brake.close()

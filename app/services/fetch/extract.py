@@ -16,7 +16,7 @@ from app.core.media_errors import (
     StalledError,
 )
 from app.services.child import Child, ChildDiedError, ChildSilentError, run_child
-from app.services.fetch.direct import Limits
+from app.services.fetch.exchange import Limits
 from app.services.fetch.filename import clean_filename
 from app.services.fetch.scratch import job_folder
 from app.services.fetch.sniff import HEAD_BYTES, sniff

@@ -44,7 +44,9 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - whatever went wrong must become a code
         from app.services.fetch.extractor_failures import failure_of  # noqa: PLC0415 - imports yt-dlp
 
-        code, detail = (BlockedAddressError.code, None) if fence.refused else failure_of(error, report.found)
+        code, detail = failure_of(error, report.found)
+        if fence.refused or report.over_cap:  # yt-dlp may have made something else of it
+            code, detail = (BlockedAddressError if fence.refused else TooLargeError).code, None
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         report.say(type="error", code=code, detail=detail)
     return 0
@@ -57,6 +59,7 @@ class _Reporter:
         self._stream = stream
         self._next = 0.0
         self._finished_bytes = 0
+        self.over_cap = False
         self.found = False
         """Whether extraction is over: what fails from now on is the download."""
 
@@ -70,6 +73,7 @@ class _Reporter:
         def hook(status: dict[str, Any]) -> None:
             done = self._finished_bytes + (status.get("downloaded_bytes") or 0)
             if done > max_bytes:
+                self.over_cap = True
                 raise TooLargeError
             if status["status"] == "finished":
                 self._finished_bytes = done
@@ -160,7 +164,6 @@ def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         "fragment_retries": 2,
         "extractor_retries": 1,
         "socket_timeout": job["read_seconds"],
-        "max_filesize": job["max_bytes"],
         "progress_hooks": [report.on_progress(job["max_bytes"])],
         "writethumbnail": False,
         "noprogress": True,

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 _MAX_LENGTH = 150
+_EDGES = " ."
 _EXTENDED_NAME = re.compile(r"filename\*\s*=\s*UTF-8'[^']*'(?P<name>[^;\s]+)", re.IGNORECASE)
 
 
@@ -21,9 +22,10 @@ def display_filename(url: str, disposition: str | None, extension: str) -> str:
 def clean_filename(name: str, extension: str) -> str:
     """Any name made fit for display, ending in `.extension`."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    kept = "".join(c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C" and c not in '"/')
+    kept = unicodedata.normalize("NFC", "".join(c for c in last if unicodedata.category(c)[0] != "C" and c not in '"/'))
     stem = kept[: -len(extension) - 1] if kept.lower().endswith(f".{extension}") else kept
-    return f"{stem.strip(' .')[:_MAX_LENGTH] or 'media'}.{extension}"
+    room = _MAX_LENGTH - len(extension) - 1
+    return f"{stem.strip(_EDGES)[:room].rstrip(_EDGES) or 'media'}.{extension}"
 
 
 def _from_disposition(disposition: str | None) -> str | None:
@@ -35,4 +37,7 @@ def _from_disposition(disposition: str | None) -> str | None:
         return unquote(extended["name"], errors="replace")
     message = Message()
     message["Content-Disposition"] = " ".join(disposition.split())
-    return message.get_filename()
+    try:
+        return message.get_filename()
+    except (LookupError, ValueError):  # a character set that is none, or not the one that was used
+        return None

@@ -7,7 +7,7 @@ Azure's host).
 """
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -69,10 +69,10 @@ def check_link(url: str) -> str:
         raise InvalidLinkError
     try:
         parts = urlsplit(link)
-        host, _port = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidLinkError from error
-    if parts.scheme.lower() not in {"http", "https"} or not host or "@" in parts.netloc or "\\" in link:
+    if parts.scheme.lower() not in {"http", "https"} or not host or port == 0 or "@" in parts.netloc or "\\" in link:
         raise InvalidLinkError
     return link
 
@@ -140,35 +140,40 @@ def _is_public(address: Address) -> bool:
     return not any(address in network for network in _BLOCKED_V4)
 
 
+OnConnection = Callable[[socket.socket], None]
+
+
 class _GuardedHTTP(HTTPConnection):
-    """`brake` is a second handle on the connection's socket: shutting it down ends a read in another thread."""
+    """`on_connection` is shown each socket as soon as it is connected."""
 
-    brake: socket.socket | None = None
-
-    def __init__(self, *args: Any, guard: Guard, connect_timeout: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, guard: Guard, connect_timeout: float, on_connection: OnConnection, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._guard = guard
         self._connect_timeout = connect_timeout
+        self._on_connection = on_connection
 
     def _new_conn(self) -> socket.socket:
         connection = self._guard.connect(self.host, self.port, self._connect_timeout)
-        self.brake = connection.dup()
+        self._on_connection(connection)
         return connection
 
 
 class _GuardedHTTPS(HTTPSConnection):
-    """The same over TLS, which takes the first handle for itself."""
+    """The same over TLS."""
 
-    brake: socket.socket | None = None
-
-    def __init__(self, *args: Any, guard: Guard, connect_timeout: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, guard: Guard, connect_timeout: float, on_connection: OnConnection, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._guard = guard
         self._connect_timeout = connect_timeout
+        self._on_connection = on_connection
 
     def _new_conn(self) -> socket.socket:
         connection = self._guard.connect(self.host, self.port, self._connect_timeout)
-        self.brake = connection.dup()
+        self._on_connection(connection)
         return connection
 
 

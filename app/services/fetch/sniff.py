@@ -6,6 +6,7 @@ HEAD_BYTES = 1024
 """How much of a file `sniff` wants to see."""
 
 _TS_PACKET = 188
+_LAYER_I = 3  # nobody uses it, and UTF-16 text begins like it
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _mpeg_audio(head: bytes) -> MediaType | None:
     if layer == 0:
         return AAC if version >= 2 else None
     bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
-    return MP3 if version != 1 and bitrate not in {0, 15} and rate != 3 else None
+    return MP3 if layer != _LAYER_I and version != 1 and bitrate not in {0, 15} and rate != 3 else None
 
 
 def _mpeg_ts(head: bytes) -> MediaType | None:

@@ -13,6 +13,7 @@ from typing import IO, Any
 import av
 import av.container
 from av.error import FFmpegError
+from PIL import Image, UnidentifiedImageError
 
 from app.core.media_errors import MalformedMediaError, MediaError, NotMediaError, TooLongError, UnsafeMediaError
 from app.services.confine import confine, forbid_network_and_processes
@@ -22,6 +23,7 @@ _ADDRESS_SPACE_BYTES = 3 << 30
 _CPU_SECONDS = 60
 _OPEN_FILES = 64
 _MAX_STREAMS = 64
+_PICTURE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 _MAX_PIXELS = 100_000_000
 _DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,wav,flac,avi,flv,asf,mpeg,mpegts,gif,"
@@ -56,6 +58,11 @@ class RemoteFile(io.RawIOBase):
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._size}[whence]
         self._offset = max(0, base + offset)
         return self._offset
+
+    def readinto(self, target: Any) -> int:
+        piece = self.read(len(target))
+        target[: len(piece)] = piece
+        return len(piece)
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes, and no more than one block holds; b"" at the end."""
@@ -122,6 +129,7 @@ def main() -> int:
 
 
 def _inspect(file: RemoteFile, max_duration_seconds: int) -> tuple[dict[str, Any], Poster | None]:
+    _check_picture_size(file)
     options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": ""}
     with av.open(file, mode="r", options=options, metadata_errors="replace") as container:
         if len(container.streams) > _MAX_STREAMS:
@@ -134,6 +142,21 @@ def _inspect(file: RemoteFile, max_duration_seconds: int) -> tuple[dict[str, Any
         if rotation in {90, 270}:
             probe["width"], probe["height"] = probe["height"], probe["width"]
         return probe, make_poster(container, rotation)
+
+
+def _check_picture_size(file: RemoteFile) -> None:
+    """FFmpeg calls a picture of absurd size damaged; this asks its header first. Raises `UnsafeMediaError`."""
+    Image.MAX_IMAGE_PIXELS = None
+    buffered = io.BufferedReader(file, 1 << 16)
+    try:
+        with Image.open(buffered, formats=_PICTURE_FORMATS) as picture:
+            width, height = picture.size
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return
+    finally:
+        buffered.detach().seek(0)
+    if width * height > _MAX_PIXELS:
+        raise UnsafeMediaError("Its picture is too large.")
 
 
 def _probe(container: "av.container.InputContainer") -> dict[str, Any]:

@@ -103,13 +103,13 @@ def _cut(
     for chunk in chunks:
         digest(chunk)
         fetched(len(chunk))
-        room = part_size - len(part)
-        if len(chunk) < room:
-            part += chunk
-            continue
-        part += memoryview(chunk)[:room]
-        yield part
-        part = bytearray(memoryview(chunk)[room:])
+        rest = memoryview(chunk)
+        while len(part) + len(rest) >= part_size:
+            room = part_size - len(part)
+            part += rest[:room]
+            yield part
+            part, rest = bytearray(), rest[room:]
+        part += rest
     if part:
         yield part
 

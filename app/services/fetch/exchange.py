@@ -1,0 +1,120 @@
+"""One guarded GET and its answer, which any thread can end at once.
+
+No transparent decoding (`Accept-Encoding: identity`), so that a compressed bomb stays small.
+"""
+
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from urllib3 import HTTPResponse, Timeout
+from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError, ReadTimeoutError
+
+from app.core.media_errors import ConnectionFailedError, InvalidLinkError, StalledError, TruncatedError
+from app.services.fetch.guard import Guard, GuardedHTTPPool, GuardedHTTPSPool
+
+USER_AGENT = "Mozilla/5.0 (compatible; Takeup)"
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_CHUNK_BYTES = 256 * 1024
+_MAX_DIGITS = 18
+_HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one download may take: bytes, seconds in all, and seconds without a byte."""
+
+    max_bytes: int
+    total_seconds: float
+    read_seconds: float
+
+
+class Exchange:
+    """A request to one address. Raises `MediaError`s of the `link.*` and `fetch.*` codes."""
+
+    def __init__(self, address: str, guard: Guard, limits: Limits) -> None:
+        self.address = address
+        self._brakes: list[socket.socket] = []
+        self._response: HTTPResponse | None = None
+        parts = urlsplit(address)
+        pool_class = GuardedHTTPSPool if parts.scheme == "https" else GuardedHTTPPool
+        try:
+            self._pool = pool_class(
+                parts.hostname or "",
+                parts.port or pool_class.ConnectionCls.default_port,
+                timeout=Timeout(connect=_CONNECT_TIMEOUT_SECONDS, read=limits.read_seconds),
+                retries=False,
+                maxsize=1,
+                guard=guard,
+                connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+                on_connection=self._hold,
+            )
+        except LocationValueError as error:
+            raise InvalidLinkError from error
+
+    def send(self) -> None:
+        """Send the request, and read the answer's head."""
+        parts = urlsplit(self.address)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        try:
+            response = self._pool.urlopen(
+                "GET", target, headers=_HEADERS, redirect=False, preload_content=False, decode_content=False
+            )
+        except ReadTimeoutError as error:
+            raise StalledError from error
+        except (LocationValueError, UnicodeError) as error:
+            raise InvalidLinkError from error
+        except HTTPError as error:
+            raise ConnectionFailedError from error
+        if not isinstance(response, HTTPResponse):
+            raise TypeError(f"urllib3 answered with {type(response).__name__}")
+        response.enforce_content_length = False
+        self._response = response
+
+    @property
+    def response(self) -> HTTPResponse:
+        """The answer; only after `send`."""
+        if self._response is None:
+            raise ValueError("the request has not been sent")
+        return self._response
+
+    def header(self, name: str) -> str:
+        return self.response.headers.get(name, "")
+
+    def number(self, name: str) -> int | None:
+        """The header's value where it is a whole number of a sane length."""
+        text = self.header(name)
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS else None
+
+    @property
+    def length(self) -> int | None:
+        """The body's length in bytes, where it is declared and holds (RFC 9112, section 6.3)."""
+        chunked = "chunked" in self.header("Transfer-Encoding").lower()
+        return None if chunked else self.number("Content-Length")
+
+    def read(self) -> bytes:
+        """What has arrived of the body, at least one byte; b"" at its end."""
+        try:
+            return self.response.read1(_CHUNK_BYTES, decode_content=False)
+        except ReadTimeoutError as error:
+            raise StalledError from error
+        except ProtocolError as error:
+            raise TruncatedError from error
+        except (HTTPError, OSError, ValueError, AttributeError) as error:  # closed under our hands
+            raise ConnectionFailedError from error
+
+    def close(self) -> None:
+        """End it, also while another thread waits for bytes."""
+        while self._brakes:
+            brake = self._brakes.pop()
+            with suppress(OSError):
+                brake.shutdown(socket.SHUT_RDWR)
+            brake.close()
+        if self._response is not None:
+            self._response.close()
+        self._pool.close()
+
+    def _hold(self, connection: socket.socket) -> None:
+        """A second handle on the socket: TLS takes the first for itself."""
+        self._brakes.append(connection.dup())
