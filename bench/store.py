@@ -2,14 +2,18 @@
 
     python -m bench.store [--mib 256] [--rounds 5] [--large-mib 2048]
 
-Every way is warm (imports done, clients made), reads from the same origin and writes to the same bucket. Ours is timed
-from the request to the scene's last state but one, so claim, resolve, fetch and store are in it; the probe is not.
+The peers are timed twice: as the commands that a person would run (whole processes, boto3 with its defaults), and
+warm, inside one process that has imported and connected before, with the client that Takeup itself uses. Takeup is a
+service, so it is timed from the request to the file being in the bucket: the bell, claim, resolve, fetch and store are
+in it, the probe is not. All read from the same origin and write to the same bucket.
 """
 
 import argparse
 import os
 import statistics
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +22,7 @@ from pathlib import Path
 import psutil
 from yt_dlp import YoutubeDL
 
+from app.core.config import Settings
 from app.demo.origin import Origin
 from app.demo.samples import make_samples
 from app.services.storage.bucket import Bucket
@@ -53,14 +58,14 @@ def takeup(stack: RunningStack, origin: Origin, name: str) -> float:
             break
         if media["status"] == "failed":
             raise SystemExit(f"it failed: {media['error']}")
-        time.sleep(0.005)
+        time.sleep(0.02)
     stack.wait(scene, "ready")
     stack.http.delete(f"/scenes/{scene['id']}").raise_for_status()
     return seconds
 
 
 def extract_then_upload(bucket: Bucket, origin: Origin, name: str, folder: Path) -> float:
-    """yt-dlp to disk, then boto3's `upload_file` with its defaults."""
+    """yt-dlp to disk, then boto3's `upload_file`, warm."""
     target = folder / "downloaded.mp4"
     target.unlink(missing_ok=True)
     began = time.perf_counter()
@@ -71,10 +76,40 @@ def extract_then_upload(bucket: Bucket, origin: Origin, name: str, folder: Path)
 
 
 def upload_copy(bucket: Bucket, copy: Path) -> float:
-    """The limit: boto3's `upload_file` of a file that is here already."""
+    """boto3's `upload_file` of a file that is here already, warm."""
     began = time.perf_counter()
     bucket.client.upload_file(str(copy), bucket.name, "bench/peer.mp4")
     return time.perf_counter() - began
+
+
+UPLOAD = """
+import sys, boto3
+endpoint, key, secret, bucket, path = sys.argv[1:]
+client = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
+                      region_name="auto")
+client.upload_file(path, bucket, "bench/peer.mp4")
+"""
+
+
+def upload_command(settings: Settings, path: Path) -> list[str]:
+    secret = settings.s3_secret_access_key.get_secret_value()
+    arguments = [settings.s3_endpoint_url, settings.s3_access_key_id, secret, settings.s3_bucket, str(path)]
+    return [sys.executable, "-c", UPLOAD, *arguments]
+
+
+def run_commands(*commands: list[str]) -> float:
+    """Seconds that these take one after the other, as whole processes."""
+    began = time.perf_counter()
+    for command in commands:
+        subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def extract_then_upload_commands(stack: RunningStack, origin: Origin, name: str, folder: Path) -> float:
+    target = folder / "downloaded.mp4"
+    target.unlink(missing_ok=True)
+    extract = [sys.executable, "-m", "yt_dlp", "--quiet", "--no-progress", "-o", str(target), origin.url(name)]
+    return run_commands(extract, upload_command(stack.settings, target))
 
 
 def peak_mib(stack: RunningStack) -> float:
@@ -106,8 +141,10 @@ def measure(stack: RunningStack, origin: Origin, folder: Path, options: argparse
     copy = folder / "samples" / name
     ways: dict[str, Callable[[], float]] = {
         "takeup": lambda: takeup(stack, origin, name),
-        "yt-dlp to disk, then upload_file": lambda: extract_then_upload(stack.bucket, origin, name, folder),
-        "limit: upload_file of a local copy": lambda: upload_copy(stack.bucket, copy),
+        "commands: yt-dlp, then upload_file": lambda: extract_then_upload_commands(stack, origin, name, folder),
+        "command: upload_file of a local copy": lambda: run_commands(upload_command(stack.settings, copy)),
+        "warm: yt-dlp, then upload_file": lambda: extract_then_upload(stack.bucket, origin, name, folder),
+        "warm: upload_file of a local copy": lambda: upload_copy(stack.bucket, copy),
     }
     takeup(stack, origin, "clip.mp4")
     seconds: dict[str, list[float]] = {way: [] for way in ways}

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import psutil
 import pytest
 
 from app.core.config import Settings
 from app.demo.samples import Samples, make_samples
 from app.embedded.data_folder import read_running
+
+T = TypeVar("T")
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -89,9 +92,26 @@ def shared_samples(factory: pytest.TempPathFactory) -> Samples:
     return make_samples((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "samples")
 
 
+def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
+    """The first true value that `look` gives; fails with `what` after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.03)
+
+
 def eventually(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
     """Wait until the condition holds; fail where it does not within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+    wait_for(condition, seconds, what)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

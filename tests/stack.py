@@ -4,11 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import psutil
@@ -19,6 +18,7 @@ from app.core.database import Document, Sync, connect_sync
 from app.embedded.data_folder import read_running
 from app.services.storage import keys
 from app.services.storage.bucket import Bucket, open_bucket
+from tests.servers import wait_for
 
 QUICK = {
     "TAKEUP_ALLOW_NETWORKS": "127.0.0.1/32",
@@ -41,20 +41,6 @@ IN_COMMAND_LINE = {
     "beat": "maintenance@",
     "flower": "celery_app flower",
 }
-
-T = TypeVar("T")
-
-
-def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """The first true value that `look` gives; fails with `what` after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.05)
 
 
 class RunningStack:

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from app.demo.origin import Origin
-from app.demo.samples import make_samples
+from tests.servers import shared_samples
 from tests.stack import RunningStack, running_stack
 
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
-    folder = tmp_path_factory.mktemp("samples")
-    make_samples(folder)
-    with Origin(folder) as serving:
+    with Origin(shared_samples(tmp_path_factory).folder) as serving:
         yield serving
 
 

@@ -13,7 +13,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app.crud import crud_api_key
 from app.demo.origin import Origin
-from tests.stack import RunningStack, wait_for
+from tests.servers import wait_for
+from tests.stack import RunningStack
 
 UNKNOWN = "019a7c1e-5c3a-7b3e-9f0a-3d2b1c0a9e8d"
 

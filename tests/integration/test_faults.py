@@ -12,7 +12,8 @@ from redis import Redis
 
 from app.core.database import Document
 from app.demo.origin import Origin
-from tests.stack import IN_COMMAND_LINE, RunningStack, running_stack, wait_for
+from tests.servers import wait_for
+from tests.stack import IN_COMMAND_LINE, RunningStack, running_stack
 
 SLOW = 700_000  # bytes a second: about 2.3 s for clip.mp4
 

@@ -4,6 +4,7 @@ All parts but the last have one size, fixed when the upload is made (R2 error 10
 5 MiB to 5 GiB, and 10,000 of them. What one job holds is (PARALLEL_PARTS + 1) parts.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -80,14 +81,15 @@ def store_stream(target: Target, chunks: Iterable[bytes], length: int | None, wa
     """
     digest = sha256()
     part_size = part_size_for(length)
-    parts = _cut(chunks, part_size, digest.update, watcher.fetched)
+    buffers = _Buffers(part_size)
+    parts = _cut(chunks, buffers, digest.update, watcher.fetched)
     first = next(parts, bytearray())
     if len(first) < part_size:
         watcher.before_commit()
         etag = target.bucket.put(target.key, first, target.content_type)
         watcher.stored(len(first))
         return Stored(len(first), etag, digest.hexdigest())
-    with _open_upload(target, part_size, watcher) as sender:
+    with _open_upload(target, buffers, watcher) as sender:
         sender.send(first)
         for part in parts:
             sender.send(part)
@@ -95,36 +97,52 @@ def store_stream(target: Target, chunks: Iterable[bytes], length: int | None, wa
     return Stored(sender.size, etag, digest.hexdigest())
 
 
+class _Buffers:
+    """Memory for parts, used again: fresh memory of this size costs a page fault for every 4 KiB of it."""
+
+    def __init__(self, part_size: int) -> None:
+        self.part_size = part_size
+        self._free: deque[bytearray] = deque()
+
+    def take(self) -> bytearray:
+        return self._free.pop() if self._free else bytearray(self.part_size)
+
+    def give_back(self, buffer: bytearray) -> None:
+        if len(buffer) == self.part_size:
+            self._free.append(buffer)
+
+
 def _cut(
-    chunks: Iterable[bytes], part_size: int, digest: Callable[[bytes], None], fetched: Callable[[int], None]
+    chunks: Iterable[bytes], buffers: _Buffers, digest: Callable[[bytes], None], fetched: Callable[[int], None]
 ) -> Iterator[bytearray]:
-    """Gather chunks into parts of exactly `part_size` bytes; the last may be shorter."""
-    part = bytearray()
+    """Gather chunks into parts of one size; the last may be shorter."""
+    part, filled = buffers.take(), 0
     for chunk in chunks:
         digest(chunk)
         fetched(len(chunk))
         rest = memoryview(chunk)
-        while len(part) + len(rest) >= part_size:
-            room = part_size - len(part)
-            part += rest[:room]
-            yield part
-            part, rest = bytearray(), rest[room:]
-        part += rest
-    if part:
-        yield part
+        while rest:
+            taken = rest[: buffers.part_size - filled]
+            part[filled : filled + len(taken)] = taken
+            filled, rest = filled + len(taken), rest[len(taken) :]
+            if filled == buffers.part_size:
+                yield part
+                part, filled = buffers.take(), 0
+    if filled:
+        yield part[:filled]
 
 
 @contextmanager
-def _open_upload(target: Target, part_size: int, watcher: Watcher) -> Iterator["_PartSender"]:
+def _open_upload(target: Target, buffers: _Buffers, watcher: Watcher) -> Iterator["_PartSender"]:
     """A new multipart upload, aborted where the block raises; an abort that fails is left to the reconciler."""
     client, bucket = target.bucket.client, target.bucket
     with storage_errors():
         answer = client.create_multipart_upload(Bucket=bucket.name, Key=target.key, ContentType=target.content_type)
-    upload = Upload(target.key, answer["UploadId"], part_size)
+    upload = Upload(target.key, answer["UploadId"], buffers.part_size)
     try:
         watcher.upload_made(upload)
         with ThreadPoolExecutor(PARALLEL_PARTS, thread_name_prefix="part") as pool:
-            yield _PartSender(bucket, upload, pool, watcher)
+            yield _PartSender(bucket, upload, pool, watcher, buffers)
     except BaseException:
         with suppress(MediaError):
             bucket.abort_upload(upload.key, upload.upload_id)
@@ -134,11 +152,14 @@ def _open_upload(target: Target, part_size: int, watcher: Watcher) -> Iterator["
 class _PartSender:
     """Sends parts a few at a time; blocks while all hands are busy, so that memory stays bounded."""
 
-    def __init__(self, bucket: Bucket, upload: Upload, pool: ThreadPoolExecutor, watcher: Watcher) -> None:
+    def __init__(
+        self, bucket: Bucket, upload: Upload, pool: ThreadPoolExecutor, watcher: Watcher, buffers: _Buffers
+    ) -> None:
         self._bucket = bucket
         self._upload = upload
         self._pool = pool
         self._watcher = watcher
+        self._buffers = buffers
         self._pending: set[Future[int]] = set()
         self._etags: dict[int, str] = {}
         self._sent = 0
@@ -183,4 +204,5 @@ class _PartSender:
                 ContentMD5=content_md5(part),
             )
         self._etags[number] = answer["ETag"]
+        self._buffers.give_back(part)
         return len(part)
