@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Every package comes by hash, so a build of our own is never needed: the project itself is installed last, alone.
-UV_PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV_PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 .PHONY: help install up demo test check format lint types floors lock bench clean
 

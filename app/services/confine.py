@@ -1,5 +1,6 @@
 """What a child process does to itself before it touches a stranger's bytes."""
 
+import os
 import resource
 import sys
 from collections.abc import Callable
@@ -31,13 +32,20 @@ def on_audit(check: Callable[[str, tuple[Any, ...]], None]) -> None:
     sys.addaudithook(check)
 
 
+def _is_for_writing(mode: str | None, flags: int) -> bool:
+    """`open` tells its mode, `os.open` its flags alone."""
+    if mode is not None:
+        return bool(_WRITE_MODES & set(mode))
+    return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC))
+
+
 def forbid_network_and_processes() -> None:
     """From now on this process connects nowhere, starts nothing, and opens no file for writing."""
 
     def check(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _NO_NETWORK or event in _NO_PROCESSES:
             raise PermissionError(f"{event} is not for a decoder")
-        if event == "open" and isinstance(arguments[1], str) and _WRITE_MODES & set(arguments[1]):
+        if event == "open" and _is_for_writing(arguments[1], arguments[2]):
             raise PermissionError("a decoder writes no file")
 
     on_audit(check)

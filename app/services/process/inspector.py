@@ -13,17 +13,26 @@ from typing import IO, Any
 import av
 import av.container
 from av.error import FFmpegError
-from PIL import Image, UnidentifiedImageError
+from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from app.core.media_errors import MalformedMediaError, MediaError, NotMediaError, TooLongError, UnsafeMediaError
 from app.services.confine import confine, forbid_network_and_processes
+from app.services.fetch.sniff import HEAD_BYTES, sniff
 from app.services.process.poster import Poster, make_poster
 
 _ADDRESS_SPACE_BYTES = 3 << 30
 _CPU_SECONDS = 60
 _OPEN_FILES = 64
 _MAX_STREAMS = 64
-_PICTURE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+_PICTURE_FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        GifImagePlugin.GifImageFile,
+        WebPImagePlugin.WebPImageFile,
+    )
+)  # imported here, as nothing can be once the process is confined
 _MAX_PIXELS = 100_000_000
 _DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,wav,flac,avi,flv,asf,mpeg,mpegts,gif,"
@@ -146,6 +155,10 @@ def _inspect(file: RemoteFile, max_duration_seconds: int) -> tuple[dict[str, Any
 
 def _check_picture_size(file: RemoteFile) -> None:
     """FFmpeg calls a picture of absurd size damaged; this asks its header first. Raises `UnsafeMediaError`."""
+    media_type = sniff(file.read(HEAD_BYTES))
+    file.seek(0)
+    if media_type is None or not media_type.content_type.startswith("image/"):
+        return
     Image.MAX_IMAGE_PIXELS = None
     buffered = io.BufferedReader(file, 1 << 16)
     try:
