@@ -36,9 +36,10 @@ format: $(STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --quiet --fix --select I app tests bench
 	$(BIN)/ruff format app tests bench
 
-lint: $(STAMP) ## ruff, and hadolint and the schema of the container files
+lint: $(STAMP) ## ruff, module sizes, hadolint, and the schema of the compose file
 	$(BIN)/ruff format --check app tests bench
 	$(BIN)/ruff check app tests bench
+	@git ls-files '*.py' | xargs wc -l | awk '$$2 != "total" && $$1 > 300 { print $$2 " has " $$1 " lines: is it two modules?"; bad = 1 } END { exit bad }'
 	$(BIN)/hadolint Dockerfile Dockerfile.worker
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 

@@ -44,6 +44,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Takeup",
         version=version("takeup"),
         summary="Paste a link: it is fetched, stored in your bucket, and playable.",
+        description=(
+            "Dates are RFC 3339 in UTC, sizes are bytes, durations seconds. Errors are RFC 9457 problem documents with "
+            "a stable `code` and a `hint`. Every POST may carry an `Idempotency-Key`: sent again within a day, it gets "
+            "the first answer and does nothing twice."
+        ),
         lifespan=lifespan,
     )
     install_problem_handlers(app)

@@ -59,7 +59,8 @@ def run_worker(name: str, queues: str, concurrency: int | None, *, beat: bool) -
     for line in describe(settings):
         typer.echo(line, err=True)
     count = concurrency or settings.takeup_concurrency
-    arguments = ["worker", "-n", f"{name}@%h", "-Q", queues, "-c", str(count), "-l", settings.takeup_log_level]
+    arguments = ["--quiet", "worker", "-n", f"{name}@%h", "-Q", queues, "-c", str(count)]
+    arguments += ["-l", settings.takeup_log_level, "--without-mingle", "--without-gossip"]
     _become_celery([*arguments, *(["--beat"] if beat else [])], {"REMAP_SIGTERM": "SIGQUIT"})
 
 

@@ -21,6 +21,7 @@ def configure_logging(settings: Settings) -> None:
                 "urllib3": {"level": "WARNING"},
                 "celery.beat": {"level": "WARNING"},
                 "celery.worker.strategy": {"level": "WARNING"},
+                "celery.app.trace": {"level": "WARNING"},  # what a task did, the services log themselves
             },
         }
     )

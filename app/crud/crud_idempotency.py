@@ -1,11 +1,15 @@
 """The answers given to requests that carried an Idempotency-Key, kept for a day."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pymongo.errors import DuplicateKeyError
 
 from app.core.database import Async, server_now
 from app.core.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
+
+_ABANDONED_SECONDS = 60.0
+"""After this long a request without an answer is taken for one whose server died."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,10 @@ async def begin(database: Async, key: str, fingerprint: str) -> KeptAnswer | Non
     Raises `IdempotencyKeyReusedError` for another request under this key, `IdempotencyInProgressError` for one that
     is still being served.
     """
-    record = {"_id": key, "fingerprint": fingerprint, "answer": None, "created_at": await server_now(database)}
+    now = await server_now(database)
+    record = {"_id": key, "fingerprint": fingerprint, "answer": None, "created_at": now}
+    abandoned = now - timedelta(seconds=_ABANDONED_SECONDS)
+    await database["idempotency"].delete_one({"_id": key, "answer": {"$in": [None]}, "created_at": {"$lte": abandoned}})
     try:
         await database["idempotency"].insert_one(record)
     except DuplicateKeyError:

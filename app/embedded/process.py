@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from app.core.errors import TakeupError
+from app.core.process import die_with_parent
 from app.embedded.output import ProcessOutput
 
 POLL_SECONDS = 0.05
@@ -21,9 +21,6 @@ DRAIN_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 30.0
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StartFailedError(TakeupError):
@@ -121,7 +118,7 @@ class SupervisedProcess:
                 env=dict(self.spec.env),
                 cwd=self.spec.cwd,
                 start_new_session=True,
-                preexec_fn=_dying_with(os.getpid()),
+                preexec_fn=partial(die_with_parent, os.getpid()),
             )
         except BaseException:
             os.close(reading)
@@ -200,18 +197,3 @@ class SupervisedProcess:
 
 def _how_it_ended(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-
-def _dying_with(supervisor: int) -> Callable[[], None] | None:
-    """What a child runs before its program: ask the kernel to be killed when the supervisor dies."""
-    libc = _LIBC
-    if libc is None:
-        return None
-
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:
-            # It died before the request: the signal would never come.
-            os._exit(1)
-
-    return ask

@@ -80,6 +80,13 @@ class LeaseKeeper:
             raise LeaseLostError
 
     def _keep(self) -> None:
+        try:
+            self._watch()
+        except Exception:
+            log.exception("scene %s: the lease keeper broke", self.claim.scene_id)
+            self._lost.set()
+
+    def _watch(self) -> None:
         while not self._done.wait(_TICK_SECONDS):
             lost = not self._stands()
             if lost:

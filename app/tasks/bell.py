@@ -9,8 +9,6 @@ from logging import getLogger
 from queue import Empty, Full, Queue
 from threading import Thread
 
-from kombu.exceptions import OperationalError
-
 from app.tasks.maintenance_tasks import sweep_scene_task
 from app.tasks.media_tasks import download_media_task
 
@@ -50,7 +48,7 @@ class Bell:
         while (call := self._calls.get()) is not None:
             try:
                 call()
-            except (OperationalError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever the broker does, this thread must live
                 self._drop_waiting()
                 log.warning("the broker does not answer (%s); the reconciler will ring", error)
 

@@ -1,6 +1,7 @@
 """The HTTP API: what it takes, what it refuses and how, and what a browser sees."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -270,3 +271,15 @@ def _send_generated(operation: Any) -> None:
         case.call_and_validate(timeout=20, excluded_checks=[positive_data_acceptance])
 
     run()
+
+
+def test_a_key_whose_request_died_with_its_server_is_free_again(stack: RunningStack) -> None:
+    key = {"Idempotency-Key": "a-key-of-a-dead-server"}
+    first = stack.http.post("/projects", json={"title": "Died"}, headers=key)
+    [kept] = [r for r in stack.database["idempotency"].find() if (r["answer"] or {}).get("body") == first.text]
+    unanswered = {**kept, "answer": None}
+    stack.database["idempotency"].replace_one({"_id": kept["_id"]}, unanswered)
+    assert problem(stack.http.post("/projects", json={"title": "Died"}, headers=key)) == (409, "request.in_progress")
+    long_ago = {**unanswered, "created_at": kept["created_at"] - timedelta(seconds=61)}
+    stack.database["idempotency"].replace_one({"_id": kept["_id"]}, long_ago)
+    assert stack.http.post("/projects", json={"title": "Died"}, headers=key).status_code == 201

@@ -143,8 +143,11 @@ def _is_public(address: Address) -> bool:
 OnConnection = Callable[[socket.socket], None]
 
 
-class _GuardedHTTP(HTTPConnection):
-    """`on_connection` is shown each socket as soon as it is connected."""
+class _Guarded:
+    """What makes a urllib3 connection go through the guard; `on_connection` is shown each socket as it is connected."""
+
+    host: str
+    port: int
 
     def __init__(
         self, *args: Any, guard: Guard, connect_timeout: float, on_connection: OnConnection, **kwargs: Any
@@ -160,21 +163,12 @@ class _GuardedHTTP(HTTPConnection):
         return connection
 
 
-class _GuardedHTTPS(HTTPSConnection):
-    """The same over TLS."""
+class _GuardedHTTP(_Guarded, HTTPConnection):
+    pass
 
-    def __init__(
-        self, *args: Any, guard: Guard, connect_timeout: float, on_connection: OnConnection, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self._guard = guard
-        self._connect_timeout = connect_timeout
-        self._on_connection = on_connection
 
-    def _new_conn(self) -> socket.socket:
-        connection = self._guard.connect(self.host, self.port, self._connect_timeout)
-        self._on_connection(connection)
-        return connection
+class _GuardedHTTPS(_Guarded, HTTPSConnection):
+    pass
 
 
 class GuardedHTTPPool(HTTPConnectionPool):
