@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
     for module in (projects, scenes, media, events, monitor):
         api.include_router(module.router)
+    api.include_router(media.project_router)
     app.include_router(api)
     app.include_router(health.router)
     describe_problems(app)

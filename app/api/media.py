@@ -1,20 +1,22 @@
 """A scene's media: store, cancel, retry, read, and play."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.deps import ClientsDep, Id, Link, SceneId, StoreTicket, WorkspaceDep
+from app.api.deps import ClientsDep, Id, Link, ProjectId, SceneId, StoreTicket, WorkspaceDep
 from app.core.database import Document
 from app.core.errors import NoMediaError, NotStoredError
 from app.crud import crud_project, crud_scene
-from app.models.media import Media
+from app.models.media import Attempt, Media
 from app.tasks.media_tasks import task_id_of
 
 router = APIRouter(prefix="/media", tags=["media"])
+project_router = APIRouter(prefix="/projects/{project_id}/media", tags=["media"])
 
 Variant = Literal["original", "poster"]
 
@@ -87,6 +89,57 @@ async def retry_media(scene_id: SceneId, clients: ClientsDep, workspace: Workspa
     if queued:
         _ring(clients, scene)
     return _ticket(scene)
+
+
+class RetryRequest(BaseModel):
+    """Which failures to try again; without `codes` all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    codes: Annotated[list[str], Field(max_length=100, examples=[["fetch.timeout"]])] | None = None
+
+
+class RetryResult(BaseModel):
+    """How many scenes were queued again."""
+
+    queued: int
+
+
+@project_router.post("/retry", status_code=202)
+async def retry_failed(
+    project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep, body: RetryRequest | None = None
+) -> RetryResult:
+    """Try every failed scene of the project again, or those that failed with one of these codes."""
+    await crud_project.get_project(clients.database, workspace, project_id)
+    attempts = clients.settings.takeup_max_attempts
+    count = 0
+    for scene_id in await crud_scene.failed_scenes(clients.database, project_id, body.codes if body else None):
+        scene, queued = await crud_scene.retry(clients.database, workspace, scene_id, attempts)
+        if queued:
+            _ring(clients, scene)
+            count += 1
+    return RetryResult(queued=count)
+
+
+class AttemptList(BaseModel):
+    """The attempts of the present request that have ended, oldest first, and when the next one is due."""
+
+    items: list[Attempt]
+    attempt: int
+    max_attempts: int
+    next_attempt_at: datetime | None
+
+
+@router.get("/{scene_id}/attempts")
+async def read_attempts(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> AttemptList:
+    """Read what became of each attempt, and when the next is due."""
+    media = await read_media(scene_id, clients, workspace)
+    return AttemptList(
+        items=media.attempts,
+        attempt=media.attempt,
+        max_attempts=media.max_attempts,
+        next_attempt_at=media.next_attempt_at,
+    )
 
 
 @router.get("/{scene_id}")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.deps import ClientsDep, Id, Link, ProjectId, SceneId, WorkspaceDep
 from app.api.projects import Deletion
-from app.crud import crud_project, crud_scene
+from app.crud import crud_order, crud_project, crud_scene
 from app.models.scene import Scene
 
 router = APIRouter(tags=["scenes"])
@@ -53,7 +53,7 @@ class SceneEdit(BaseModel):
 async def create_scene(project_id: ProjectId, body: SceneIn, clients: ClientsDep, workspace: WorkspaceDep) -> Scene:
     """Add a scene; its link is stored when `POST /media/store` asks for it."""
     await crud_project.get_project(clients.database, workspace, project_id)
-    [scene] = await crud_scene.create_scenes(
+    [scene] = await crud_order.create_scenes(
         clients.database,
         workspace,
         project_id,
@@ -71,7 +71,7 @@ async def create_scenes(
 ) -> SceneList:
     """Add up to 500 links at the end, one scene each."""
     await crud_project.get_project(clients.database, workspace, project_id)
-    scenes = await crud_scene.create_scenes(
+    scenes = await crud_order.create_scenes(
         clients.database,
         workspace,
         project_id,
@@ -93,7 +93,7 @@ async def edit_scene(scene_id: SceneId, body: SceneEdit, clients: ClientsDep, wo
     named = body.model_fields_set
     await crud_scene.get_scene(clients.database, workspace, scene_id)
     if "after" in named:
-        await crud_scene.move_scene(clients.database, workspace, scene_id, body.after)
+        await crud_order.move_scene(clients.database, workspace, scene_id, body.after)
     if body.text is not None:
         await crud_scene.set_text(clients.database, scene_id, body.text)
     if "source_url" in named:

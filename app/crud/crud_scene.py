@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from fractional_indexing import generate_key_between, generate_n_keys_between
 from pymongo import ASCENDING, ReturnDocument
-from uuid_utils import uuid7
 
 from app.core.database import Async, Document, Sync, server_now
 from app.core.errors import NoMediaError, NotCancelableError, NotRetryableError, SceneNotFoundError
@@ -73,70 +71,17 @@ async def list_versions(database: Async, project_id: str) -> dict[str, int]:
     return {document["_id"]: document["version"] async for document in cursor}
 
 
+async def failed_scenes(database: Async, project_id: str, codes: Sequence[str] | None) -> list[str]:
+    """The ids of the project's failed scenes, or of those that failed with one of these codes."""
+    wanted: Document = {"project_id": project_id, **ALIVE, "media.status": Status.FAILED}
+    if codes is not None:
+        wanted["media.error.code"] = {"$in": list(codes)}
+    return [document["_id"] async for document in database["scenes"].find(wanted, {"_id": 1})]
+
+
 async def find_scenes(database: Async, scene_ids: Sequence[str]) -> list[Document]:
     """These scenes, as far as they are there."""
     return await database["scenes"].find({"_id": {"$in": list(scene_ids)}, **ALIVE}).to_list() if scene_ids else []
-
-
-async def create_scenes(
-    database: Async,
-    workspace: str,
-    project_id: str,
-    contents: Sequence[tuple[str, str | None]],
-    *,
-    max_attempts: int,
-    after: str | None = None,
-    at_end: bool = True,
-) -> list[Document]:
-    """Insert one scene per (text, link), in order: at the end, or behind the scene `after` (None: first)."""
-    lower, upper = await _gap(database, project_id, after, at_end=at_end)
-    now = await server_now(database)
-    documents: list[Document] = [
-        {
-            "_id": str(uuid7()),
-            "project_id": project_id,
-            "workspace": workspace,
-            "position": position,
-            "text": text,
-            "version": 1,
-            "media": {**new_media(link, max_attempts), "status_at": now, "requested_at": None} if link else None,
-            "deletion": None,
-            "created_at": now,
-            "updated_at": now,
-        }
-        for position, (text, link) in zip(generate_n_keys_between(lower, upper, len(contents)), contents, strict=True)
-    ]
-    if documents:
-        await database["scenes"].insert_many(documents)
-    return documents
-
-
-async def _gap(database: Async, project_id: str, after: str | None, *, at_end: bool) -> tuple[str | None, str | None]:
-    """The positions between which new ones go. Raises `SceneNotFoundError` for an unknown `after`."""
-    scenes = database["scenes"]
-    if at_end:
-        last = await scenes.find_one({"project_id": project_id}, sort=[("position", -1)])
-        return (last["position"] if last else None), None
-    lower = None
-    if after is not None:
-        anchor = await scenes.find_one({"_id": after, "project_id": project_id, **ALIVE})
-        if anchor is None:
-            raise SceneNotFoundError
-        lower = anchor["position"]
-    behind = {"project_id": project_id, **({"position": {"$gt": lower}} if lower else {})}
-    following = await scenes.find_one(behind, sort=[("position", ASCENDING)])
-    return lower, following["position"] if following else None
-
-
-async def move_scene(database: Async, workspace: str, scene_id: str, after: str | None) -> None:
-    """Put the scene behind `after` (None: first) by rewriting its own position alone."""
-    scene = await get_scene(database, workspace, scene_id)
-    if after == scene_id:
-        return
-    lower, upper = await _gap(database, scene["project_id"], after, at_end=False)
-    await database["scenes"].update_one(
-        {"_id": scene_id, **ALIVE}, edit({"position": generate_key_between(lower, upper)})
-    )
 
 
 async def set_text(database: Async, scene_id: str, text: str) -> None:

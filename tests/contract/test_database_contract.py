@@ -11,7 +11,16 @@ from pymongo.errors import DuplicateKeyError
 
 from app.core.database import INDEXES, Async, Sync, ensure_indexes, server_now, server_now_sync
 from app.core.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
-from app.crud import crud_api_key, crud_backlog, crud_idempotency, crud_lease, crud_monitor, crud_project, crud_scene
+from app.crud import (
+    crud_api_key,
+    crud_backlog,
+    crud_idempotency,
+    crud_lease,
+    crud_monitor,
+    crud_order,
+    crud_project,
+    crud_scene,
+)
 from app.models.media import Status
 from tests.contract.conftest import LINK, insert_scene, read_scene
 
@@ -235,15 +244,15 @@ async def test_overview_counts_states_and_codes(async_database: Async, database:
 @pytest.mark.anyio
 async def test_scenes_keep_their_order_through_inserts_and_moves(async_database: Async) -> None:
     project = (await crud_project.create_project(async_database, WORKSPACE, "Reel"))["_id"]
-    made = await crud_scene.create_scenes(
+    made = await crud_order.create_scenes(
         async_database, WORKSPACE, project, [(f"s{n}", LINK) for n in range(4)], max_attempts=5
     )
     first, second, third, last = (scene["_id"] for scene in made)
-    [between] = await crud_scene.create_scenes(
+    [between] = await crud_order.create_scenes(
         async_database, WORKSPACE, project, [("new", None)], max_attempts=5, after=first, at_end=False
     )
-    await crud_scene.move_scene(async_database, WORKSPACE, last, None)
-    await crud_scene.move_scene(async_database, WORKSPACE, second, third)
+    await crud_order.move_scene(async_database, WORKSPACE, last, None)
+    await crud_order.move_scene(async_database, WORKSPACE, second, third)
     ordered = [scene["_id"] for scene in await crud_scene.list_scenes(async_database, project)]
     assert ordered == [last, first, between["_id"], third, second]
     versions = await crud_scene.list_versions(async_database, project)
@@ -255,7 +264,7 @@ async def test_scenes_keep_their_order_through_inserts_and_moves(async_database:
 @pytest.mark.anyio
 async def test_deleted_project_takes_its_scenes_along_and_goes_last(async_database: Async, database: Sync) -> None:
     project = (await crud_project.create_project(async_database, WORKSPACE, "Reel"))["_id"]
-    await crud_scene.create_scenes(async_database, WORKSPACE, project, [("a", None), ("b", LINK)], max_attempts=5)
+    await crud_order.create_scenes(async_database, WORKSPACE, project, [("a", None), ("b", LINK)], max_attempts=5)
     await crud_project.mark_project_deleted(async_database, WORKSPACE, project)
     await crud_project.mark_project_deleted(async_database, WORKSPACE, project)
     assert await crud_scene.list_scenes(async_database, project) == []
