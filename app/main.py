@@ -10,7 +10,13 @@ from fastapi import APIRouter, FastAPI
 
 from app.api import events, health, media, monitor, projects, scenes
 from app.api.deps import API_PREFIX, Clients, KeyPolicy
-from app.api.middleware import BodyLimitMiddleware, IdempotencyMiddleware, LocalOnlyMiddleware, MetricsMiddleware
+from app.api.middleware import (
+    BodyLimitMiddleware,
+    HeadersMiddleware,
+    IdempotencyMiddleware,
+    LocalOnlyMiddleware,
+    MetricsMiddleware,
+)
 from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_problem_handlers
 from app.core.config import Settings, describe, load_settings_or_exit
 from app.core.database import connect_async, ensure_indexes
@@ -55,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(IdempotencyMiddleware)
     app.add_middleware(BodyLimitMiddleware, max_bytes=chosen.takeup_max_body_bytes)
     app.add_middleware(LocalOnlyMiddleware)
+    app.add_middleware(HeadersMiddleware)
     app.add_middleware(MetricsMiddleware)
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
     for module in (projects, scenes, media, events, monitor):

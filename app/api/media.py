@@ -112,13 +112,11 @@ async def retry_failed(
     """Try every failed scene of the project again, or those that failed with one of these codes."""
     await crud_project.get_project(clients.database, workspace, project_id)
     attempts = clients.settings.takeup_max_attempts
-    count = 0
-    for scene_id in await crud_scene.failed_scenes(clients.database, project_id, body.codes if body else None):
-        scene, queued = await crud_scene.retry(clients.database, workspace, scene_id, attempts)
-        if queued:
-            _ring(clients, scene)
-            count += 1
-    return RetryResult(queued=count)
+    codes = body.codes if body else None
+    scenes = await crud_scene.retry_failed(clients.database, workspace, project_id, codes, attempts)
+    for scene in scenes:
+        _ring(clients, scene)
+    return RetryResult(queued=len(scenes))
 
 
 class AttemptList(BaseModel):

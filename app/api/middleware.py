@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: foreign pages, oversized bodies, repeated requests, metrics.
+"""What every request passes before a route sees it: metrics, headers, foreign pages, large bodies, repeats.
 
 Plain ASGI, so that event streams pass untouched.
 """
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.deps import API_PREFIX, Clients
 from app.api.problems import problem_of, problem_response
 from app.core.database import DatabaseError
-from app.core.errors import BodyTooLargeError, ForbiddenOriginError, TakeupError, UnavailableError
+from app.core.errors import BodyTooLargeError, ForbiddenOriginError, InvalidRequestError, TakeupError, UnavailableError
 from app.core.security import is_loopback
 from app.core.telemetry import REQUEST_SECONDS, REQUESTS
 from app.crud import crud_idempotency
@@ -63,6 +63,27 @@ def _route_of(scope: Scope) -> str:
     return API_PREFIX + path if included else path
 
 
+class HeadersMiddleware:
+    """Adds what tells a browser to frame nothing of ours, to guess no type, and to tell no other site our addresses."""
+
+    _HEADERS = (
+        (b"content-security-policy", b"frame-ancestors 'none'"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
 class LocalOnlyMiddleware:
     """While no API key exists, serves this machine alone: a foreign Host (DNS rebinding) or Origin is refused."""
 
@@ -79,16 +100,23 @@ class LocalOnlyMiddleware:
         except DatabaseError:
             await _refuse(UnavailableError(), scope, receive, send)
             return
-        if not serves_others and not _is_local(Headers(scope=scope)):
+        if not serves_others and not _is_local(scope):
             await _refuse(ForbiddenOriginError(), scope, receive, send)
             return
         await self._app(scope, receive, send)
 
 
-def _is_local(headers: Headers) -> bool:
-    host = urlsplit(f"//{headers.get('host', '')}").hostname
+def _is_local(scope: Scope) -> bool:
+    """Whether the connection comes from this machine, and Host and Origin (if any) name it."""
+    headers = Headers(scope=scope)
     origin = headers.get("origin")
-    return is_loopback(host or "") and (origin is None or is_loopback(urlsplit(origin).hostname or ""))
+    try:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        page = urlsplit(origin).hostname or "" if origin is not None else host
+    except ValueError:
+        return False
+    peer = scope["client"][0] if scope.get("client") else ""
+    return is_loopback(peer) and is_loopback(host) and is_loopback(page)
 
 
 class BodyLimitMiddleware:
@@ -140,8 +168,11 @@ class IdempotencyMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else None
         key = headers.get("idempotency-key") if headers else None
-        if headers is None or not key or len(key) > _MAX_KEY_LENGTH or scope["method"] != "POST":
+        if headers is None or not key or scope["method"] != "POST":
             await self._app(scope, receive, send)
+            return
+        if len(key) > _MAX_KEY_LENGTH:
+            await _refuse(InvalidRequestError("(The Idempotency-Key is too long.)"), scope, receive, send)
             return
         body = await Request(scope, receive).body()
         record = _digest(headers.get("authorization", ""), scope["path"], key)
@@ -172,7 +203,7 @@ def _digest(*parts: str) -> str:
 
 
 class _Recorder:
-    """Passes the answer on, and keeps a copy of one that may be given again: below 500, and complete."""
+    """Passes the answer on, and keeps a copy of one that may be given again: complete, and no 401, 403 or 5xx."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -187,7 +218,7 @@ class _Recorder:
             self._content_type = Headers(raw=message["headers"]).get("content-type", "")
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
-            if not message.get("more_body") and self._status < 500:
+            if not message.get("more_body") and self._status < 500 and self._status not in {401, 403}:
                 self.answer = KeptAnswer(self._status, self._content_type, self._body.decode())
         await self._send(message)
 

@@ -20,6 +20,10 @@ class NoServerError(Exception):
     """There is nobody to talk to, or it refuses; the text says what to do."""
 
 
+class _UnavailableError(Exception):
+    """The server cannot answer for now."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """Where the server is, and the key it asks for."""
@@ -82,6 +86,8 @@ class TakeupClient:
         while waiting:
             for scene in self._listen(project_id):
                 if scene["id"] in waiting:
+                    if scene.get("media") is None:
+                        raise NoServerError("Somebody removed a scene, or its link, while it was being stored.")
                     yield scene
                     if scene["media"]["status"] in TERMINAL_STATES:
                         waiting.discard(scene["id"])
@@ -97,14 +103,16 @@ class TakeupClient:
                     data: Any = event.json()
                     if event.event == "snapshot":
                         yield from data["scenes"]
-                    elif event.event == "scene":
+                    elif event.event in {"scene", "scene_deleted"}:
                         yield data
-        except httpx2.TransportError:
+        except (httpx2.TransportError, _UnavailableError):
             return
 
     @contextmanager
     def _stream(self, path: str) -> Iterator[httpx2.EventSource]:
         with self._http.stream("GET", path, timeout=httpx2.Timeout(_TIMEOUT_SECONDS, connect=3)) as answer:
+            if answer.is_server_error:
+                raise _UnavailableError
             if answer.is_error:
                 answer.read()
                 raise NoServerError(_explain(answer))

@@ -74,7 +74,7 @@ def run_demo() -> None:
 
 
 async def _run(lock: DataFolderLock, data_dir: Path, origin: Origin, console: Console) -> bool:
-    stack = Stack(StackOptions(data_dir, port=0, environment=_ENVIRONMENT))
+    stack = Stack(StackOptions(data_dir, port=0, environment=_ENVIRONMENT, isolated=True))
     verdict: list[bool] = []
 
     async def bring_up(supervisor: Supervisor) -> None:

@@ -72,8 +72,10 @@ def _bucket(settings: Settings) -> str:
     key = f"doctor/{uuid4()}"
     try:
         bucket.put(key, b"takeup", "text/plain")
-        read = bucket.read(key, 0, 6)
-        bucket.delete([key])
+        try:
+            read = bucket.read(key, 0, 6)
+        finally:
+            bucket.delete([key])
     except MediaError as error:
         raise Unwell(error.sentence, error.hint) from error
     if read != b"takeup":

@@ -32,13 +32,17 @@ class InvalidSettingsError(Exception):
 
 @dataclass(frozen=True)
 class StackOptions:
-    """How to run it: `port` 0 takes any free one; `environment` goes over what is configured."""
+    """How to run it: `port` 0 takes any free one; `environment` goes over what is configured.
+
+    An `isolated` stack takes nothing from the environment or `.env`: no server of anybody's is touched.
+    """
 
     data_dir: Path
     host: str | None = None
     port: int | None = None
     concurrency: int | None = None
     environment: Mapping[str, str] | None = None
+    isolated: bool = False
 
 
 class Stack:
@@ -46,7 +50,9 @@ class Stack:
 
     def __init__(self, options: StackOptions) -> None:
         """Raises `InvalidSettingsError` before anything runs; hold the data folder's lock."""
-        configured = {**configured_environment(), **(options.environment or {})}
+        self._isolated = options.isolated
+        found = {} if options.isolated else configured_environment()
+        configured = {**found, **(options.environment or {})}
         self._plan: Plan = plan(configured, options.data_dir)
         self._settings_environment = {
             **configured,
@@ -63,7 +69,7 @@ class Stack:
     def url(self) -> str:
         """The address to open."""
         shown = "127.0.0.1" if self._host in {"0.0.0.0", "::", ""} else self._host  # noqa: S104 - shown, not bound
-        return f"http://{shown}:{self._port}"
+        return f"http://{f'[{shown}]' if ':' in shown else shown}:{self._port}"
 
     def _choose_port(self, wanted: int | None) -> int:
         port = self.settings.takeup_port if wanted is None else wanted
@@ -83,23 +89,27 @@ class Stack:
     def _processes(self) -> list[ProcessSpec]:
         flower = f"http://127.0.0.1:{self._flower_port}"
         takeup = [sys.executable, "-m", "app.cli"]
+        names = _names() if self._isolated else set()
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in names},
             **{name: value for name, value in self._settings_environment.items() if name in _names()},
             "TAKEUP_FLOWER_URL": flower,
             "PYTHONUNBUFFERED": "1",
         }
+        folder = self.settings.takeup_data_dir if self._isolated else None  # where no `.env` is read
         return [
             ProcessSpec(
                 name="api",
                 argv=[*takeup, "api", "--host", self._host, "--port", str(self._port)],
                 env=environment,
+                cwd=folder,
                 ready=lambda: _answers(f"{self.url}/health/ready"),
             ),
             ProcessSpec(
                 name="worker",
                 argv=[*takeup, "worker"],
                 env=environment,
+                cwd=folder,
                 ready=lambda: self._worker_answers("media"),
                 stop_grace_seconds=_WORKER_GRACE_SECONDS,
             ),
@@ -107,6 +117,7 @@ class Stack:
                 name="beat",
                 argv=[*takeup, "worker", "--maintenance"],
                 env=environment,
+                cwd=folder,
                 ready=lambda: self._worker_answers("maintenance"),
                 stop_grace_seconds=_WORKER_GRACE_SECONDS,
             ),
@@ -114,6 +125,7 @@ class Stack:
                 name="flower",
                 argv=[*takeup, "flower", "--port", str(self._flower_port)],
                 env=environment,
+                cwd=folder,
                 ready=lambda: _answers(f"{flower}/healthcheck"),
                 echo=False,
             ),

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
@@ -36,7 +37,7 @@ class ProgressBars:
         self._tasks: dict[str, TaskID] = {}
 
     def add(self, scene_id: str, url: str) -> None:
-        self._tasks[scene_id] = self.progress.add_task(shorten(url), total=100, state="queued")
+        self._tasks[scene_id] = self.progress.add_task(escape(shorten(url)), total=100, state="queued")
 
     def show(self, scene: dict[str, Any]) -> None:
         """Bring the scene's bar to where its media stands."""
@@ -51,7 +52,7 @@ def _in_words(media: dict[str, Any], progress: dict[str, Any]) -> str:
     style = _STYLES.get(state, "default")
     words = [f"[{style}]{state}[/]"]
     if media["error"]:
-        words.append(media["error"]["message"])
+        words.append(escape(media["error"]["message"]))
     elif media["original"]:
         words.append(decimal(media["original"]["bytes"]))
     elif progress.get("bytes_done"):

@@ -16,6 +16,7 @@ from app.core.process import die_with_parent
 
 MEDIA_QUEUE = "media"
 MAINTENANCE_QUEUE = "maintenance"
+CLEANING_QUEUE = "cleaning"
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
@@ -54,7 +55,8 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_default_queue": MEDIA_QUEUE,
         "task_routes": {
             "app.tasks.media_tasks.*": {"queue": MEDIA_QUEUE},
-            "app.tasks.maintenance_tasks.*": {"queue": MAINTENANCE_QUEUE},
+            "app.tasks.maintenance_tasks.reconcile_task": {"queue": MAINTENANCE_QUEUE},
+            "app.tasks.maintenance_tasks.*": {"queue": CLEANING_QUEUE},
         },
         "worker_pool": "prefork",
         "worker_prefetch_multiplier": 1,
@@ -69,6 +71,11 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "beat_schedule": {
             "reconcile": {
                 "task": "app.tasks.maintenance_tasks.reconcile_task",
+                "schedule": settings.takeup_reconcile_seconds,
+                "options": {"expires": max(10.0, 3 * settings.takeup_reconcile_seconds)},
+            },
+            "clean-up": {
+                "task": "app.tasks.maintenance_tasks.clean_up_task",
                 "schedule": settings.takeup_reconcile_seconds,
                 "options": {"expires": max(10.0, 3 * settings.takeup_reconcile_seconds)},
             },

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     takeup_max_attempts: int = Field(5, ge=1, le=20)
     takeup_retry_base_seconds: float = Field(5, gt=0)
     takeup_retry_max_seconds: float = Field(900, gt=0)
-    takeup_lease_seconds: float = Field(30, ge=2)
+    takeup_lease_seconds: float = Field(30, ge=2, le=120)
     takeup_claim_grace_seconds: float = Field(20, gt=0)
     takeup_pending_grace_seconds: float = Field(60, gt=0)
     takeup_reconcile_seconds: float = Field(10, gt=0)

@@ -25,7 +25,7 @@ _CLIENT_OPTIONS: dict[str, Any] = {
     "tz_aware": True,
     "serverSelectionTimeoutMS": 5000,
     "connectTimeoutMS": 3000,
-    "socketTimeoutMS": 20000,
+    "socketTimeoutMS": 8000,
     "appname": "takeup",
 }
 
@@ -45,27 +45,28 @@ INDEXES: dict[str, list[IndexModel]] = {
 
 
 class ServerClock:
-    """The database server's time, as the local clock plus an offset read from `hello.localTime`.
+    """The database server's time: read from `hello.localTime`, and counted on by the monotonic clock.
 
-    Leases and retries are dated with it, so that a worker whose own clock is wrong steals nothing.
+    Leases and retries are dated with it, so that a worker whose own clock is wrong, or is set, steals nothing.
     """
 
     def __init__(self) -> None:
-        self._offset = timedelta()
+        self._server_time = datetime.min.replace(tzinfo=UTC)
         self._read_at: float | None = None
 
     @property
     def stale(self) -> bool:
         return self._read_at is None or time.monotonic() - self._read_at > _CLOCK_MAX_AGE_SECONDS
 
-    def set_from(self, hello: Mapping[str, Any], asked: datetime, answered: datetime) -> None:
-        """Take the offset from a `hello` that was sent at `asked` and answered at `answered` (local, UTC)."""
-        server_time = hello["localTime"]
-        self._offset = server_time - (asked + (answered - asked) / 2)
-        self._read_at = time.monotonic()
+    def set_from(self, hello: Mapping[str, Any], asked: float) -> None:
+        """Take the time from a `hello` that was sent at `asked` (monotonic seconds) and has just been answered."""
+        answered = time.monotonic()
+        self._server_time = hello["localTime"] + timedelta(seconds=(answered - asked) / 2)
+        self._read_at = answered
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
+        """Only after `set_from`."""
+        return self._server_time + timedelta(seconds=time.monotonic() - (self._read_at or 0.0))
 
 
 _clock = ServerClock()
@@ -74,18 +75,16 @@ _clock = ServerClock()
 async def server_now(database: Async) -> datetime:
     """The database server's time (UTC)."""
     if _clock.stale:
-        asked = datetime.now(UTC)
-        hello = await database.client.admin.command("hello", codec_options=database.codec_options)
-        _clock.set_from(hello, asked, datetime.now(UTC))
+        asked = time.monotonic()
+        _clock.set_from(await database.client.admin.command("hello", codec_options=database.codec_options), asked)
     return _clock.now()
 
 
 def server_now_sync(database: Sync) -> datetime:
     """The database server's time (UTC)."""
     if _clock.stale:
-        asked = datetime.now(UTC)
-        hello = database.client.admin.command("hello", codec_options=database.codec_options)
-        _clock.set_from(hello, asked, datetime.now(UTC))
+        asked = time.monotonic()
+        _clock.set_from(database.client.admin.command("hello", codec_options=database.codec_options), asked)
     return _clock.now()
 
 

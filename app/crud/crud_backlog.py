@@ -8,7 +8,7 @@ from pymongo import ASCENDING
 from app.core.database import Document, Sync
 from app.core.media_errors import WorkerCrashedError
 from app.crud.crud_lease import MAX_ATTEMPT_RECORDS, Ending, attempt_record
-from app.crud.crud_scene import ALIVE, SWEEP_DELAY_SECONDS, update_scene_status_sync
+from app.crud.crud_scene import ALIVE, SWEEP_DELAY_SECONDS, state_change, update_scene_status_sync
 from app.models.media import ACTIVE, Status
 
 
@@ -40,12 +40,9 @@ def queue_forgotten(database: Sync, scene: Document) -> bool:
     """Queue a pending scene as its page would have done; False where somebody else was faster."""
     media = scene["media"]
     pending = {"_id": scene["_id"], **ALIVE, "media.generation": media["generation"]}
-    return update_scene_status_sync(
-        database,
-        {**pending, "media.source_url": media["source_url"]},
-        Status.QUEUED,
-        {"generation": media["generation"] + 1},
-    )
+    update = state_change(Status.QUEUED, {"generation": media["generation"] + 1})
+    update["$currentDate"]["media.requested_at"] = True
+    return database["scenes"].update_one({**pending, "media.status": Status.PENDING}, update).matched_count == 1
 
 
 def expired_leases(database: Sync, now: datetime, limit: int) -> Iterator[Document]:

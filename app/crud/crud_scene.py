@@ -20,8 +20,9 @@ _NOTHING: Document = {"$in": [None]}
 ALIVE: Document = {"deletion": _NOTHING}
 """A deleted scene matches nothing that the API or a worker asks for."""
 
-SWEEP_DELAY_SECONDS = 90.0
-"""After this long no worker that lost its lease is at work on the scene; what it left is swept then."""
+SWEEP_DELAY_SECONDS = 300.0
+"""After this long no write of a worker that lost its lease is under way: longer than a lease (at most 120 s) and all
+tries of one request to the bucket. What it left is swept then."""
 
 _CAS_TRIES = 10
 
@@ -185,7 +186,9 @@ async def _replace_media(
             media.setdefault("requested_at", now)
         old = document["media"]
         unchanged: Document = (
-            {"media.generation": old["generation"], "media.status": old["status"]} if old else {"media": _NOTHING}
+            {"media.generation": old["generation"], "media.status": old["status"]}
+            if old
+            else {"media": _NOTHING, "version": document["version"]}
         )
         left_over = {"last_generation": old["generation"], **_sweep_at(now)} if old else {}
         update = edit({"media": media or None, **left_over})
@@ -199,6 +202,21 @@ async def _replace_media(
 
 def _sweep_at(now: Any) -> Document:
     return {"sweep": {"at": now + timedelta(seconds=SWEEP_DELAY_SECONDS)}}
+
+
+async def retry_failed(
+    database: Async, workspace: str, project_id: str, codes: Sequence[str] | None, max_attempts: int
+) -> list[Document]:
+    """Queue the project's failed scenes again, or those that failed with one of these codes; the queued ones."""
+    queued = []
+    for scene_id in await failed_scenes(database, project_id, codes):
+        try:
+            scene, changed = await retry(database, workspace, scene_id, max_attempts)
+        except (SceneNotFoundError, NoMediaError, NotRetryableError):  # somebody was faster
+            continue
+        if changed:
+            queued.append(scene)
+    return queued
 
 
 async def cancel(database: Async, workspace: str, scene_id: str) -> tuple[Document, bool]:

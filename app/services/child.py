@@ -9,12 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 _POLL_SECONDS = 0.2
 _STDERR_TAIL_BYTES = 8192
+_MAX_LINE_BYTES = 1 << 20
 
 
 class ChildDiedError(Exception):
@@ -75,6 +76,8 @@ class Child:
 
     def _take_line(self, check: Callable[[], None], silence_seconds: float) -> bytes | None:
         while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > _MAX_LINE_BYTES:
+                raise ChildDiedError(None, "it said too much in one line")
             if not self._fill(check, silence_seconds):
                 return None
         line = bytes(self._buffer[:end])
@@ -136,4 +139,5 @@ def run_child(module: str, job: Mapping[str, Any], folder: Path | None = None) -
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(OSError):  # what was not sent has nobody to read it
+                        pipe.close()

@@ -13,7 +13,7 @@ from logging import getLogger
 from typing import Any
 
 from app.core.config import Settings
-from app.core.database import Sync, server_now_sync
+from app.core.database import DatabaseError, Sync, server_now_sync
 from app.core.media_errors import InternalError, MediaError, StorageUnavailableError
 from app.crud import crud_backlog, crud_lease
 from app.crud.crud_lease import Claim, Ending
@@ -62,7 +62,7 @@ class Intake:
                 self._fail(claim, keeper, InternalError())
 
     def _take_in(self, claim: Claim, keeper: LeaseKeeper) -> None:
-        original = self._adopted(claim) or self._fetch(claim, keeper)
+        original = self._adopted(claim, keeper) or self._fetch(claim, keeper)
         keeper.advance(Status.PROCESSING)
         found = inspect(
             self.bucket,
@@ -81,7 +81,7 @@ class Intake:
             with self._source(claim, keeper) as source:
                 return self._store(claim, keeper, source)
         except ObjectExistsError:
-            stored = self._stored_original(claim)
+            stored = self._stored_original(claim, keeper)
             if stored is None:
                 raise StorageUnavailableError from None
             return stored
@@ -94,14 +94,15 @@ class Intake:
         settings = self.settings
         limits = Limits(settings.takeup_max_bytes, settings.takeup_job_seconds, settings.takeup_read_timeout_seconds)
         direct = open_direct(claim.source_url, Guard(settings.takeup_allow_networks), limits, keeper.on_stop)
-        keeper.advance(Status.DOWNLOADING)
         if direct is not None:
-            keeper.meter.expect(direct.length)
             try:
+                keeper.advance(Status.DOWNLOADING)
+                keeper.meter.expect(direct.length)
                 yield direct
             finally:
                 direct.close()
             return
+        keeper.advance(Status.DOWNLOADING)
         extraction = Extraction(
             url=claim.source_url,
             limits=limits,
@@ -118,7 +119,9 @@ class Intake:
     def _store(self, claim: Claim, keeper: LeaseKeeper, source: Source) -> dict[str, Any]:
         key = keys.original_key(claim.project_id, claim.scene_id, claim.generation, source.media_type.extension)
         target = Target(self.bucket, key, source.media_type.content_type)
-        stored = store_stream(target, source.chunks, source.length, _IntakeWatcher(keeper, source))
+        stored = store_stream(
+            target, source.chunks, source.length or self.settings.takeup_max_bytes, _IntakeWatcher(keeper, source)
+        )
         return {
             "key": key,
             "bytes": stored.bytes,
@@ -128,15 +131,15 @@ class Intake:
             "checksum": f"sha256:{stored.sha256}",
         }
 
-    def _adopted(self, claim: Claim) -> dict[str, Any] | None:
+    def _adopted(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any] | None:
         """What an earlier attempt stored and could not write down any more; its unfinished upload is aborted."""
         if claim.attempt == 1:
             return None
         if claim.upload:
             self.bucket.abort_upload(claim.upload["key"], claim.upload["upload_id"])
-        return self._stored_original(claim)
+        return self._stored_original(claim, keeper)
 
-    def _stored_original(self, claim: Claim) -> dict[str, Any] | None:
+    def _stored_original(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any] | None:
         """The original of this generation, as the bucket has it."""
         prefix = keys.generation_prefix(claim.project_id, claim.scene_id, claim.generation) + "original."
         stored = next((self.bucket.head(key) for key in self.bucket.keys(prefix)), None)
@@ -144,6 +147,7 @@ class Intake:
             return None
         digest = sha256()
         for chunk in self.bucket.stream(stored.key):
+            keeper.check()
             digest.update(chunk)
         return {
             "key": stored.key,
@@ -185,8 +189,9 @@ class Intake:
             held = crud_lease.end_attempt(self.database, claim, Status.RETRYING, ending, fields)
         else:
             crud_backlog.note_sweep(self.database, claim.scene_id, now)
-            self._discard(claim)
-            held = crud_lease.end_attempt(self.database, claim, Status.FAILED, ending, {"upload": None})
+            held = self._discard(claim, keeper) and crud_lease.end_attempt(
+                self.database, claim, Status.FAILED, ending, {"upload": None}
+            )
         if not held:
             self._leave(claim)
 
@@ -195,19 +200,26 @@ class Intake:
         self._sweep(claim)
         crud_lease.let_go(self.database, claim)
 
-    def _discard(self, claim: Claim) -> None:
-        """Remove what this generation stored, while it is ours; what the bucket keeps is swept later."""
+    def _discard(self, claim: Claim, keeper: LeaseKeeper) -> bool:
+        """Remove what this generation stored, if it is ours still; what the bucket keeps is swept later.
+
+        False where it is not: another worker may have stored it meanwhile, or we did and never heard the answer.
+        """
+        seconds = self.settings.takeup_lease_seconds
+        if not crud_lease.renew(self.database, claim, seconds, keeper.meter.snapshot()):
+            return False
         prefix = keys.generation_prefix(claim.project_id, claim.scene_id, claim.generation)
         try:
             self.bucket.delete(list(self.bucket.keys(prefix)))
         except MediaError:
             log.warning("scene %s: discarding is left to the reconciler", claim.scene_id, exc_info=True)
+        return True
 
     def _sweep(self, claim: Claim) -> None:
         """Clean up now; where the bucket does not answer, the sweep that was noted does it later."""
         try:
             sweep_scene(self.database, self.bucket, claim.project_id, claim.scene_id)
-        except MediaError:
+        except (MediaError, DatabaseError):
             log.warning("scene %s: the sweep is left to the reconciler", claim.scene_id, exc_info=True)
 
 
@@ -230,4 +242,5 @@ class _IntakeWatcher(Watcher):
         self._keeper.note_upload({"key": upload.key, "upload_id": upload.upload_id, "part_size": upload.part_size})
 
     def before_commit(self) -> None:
+        self._keeper.check()  # a source that the keeper ended may look as if it had come to its end
         self._keeper.advance(Status.UPLOADING)

@@ -62,10 +62,15 @@ class LeaseKeeper:
 
     def check(self) -> None:
         """Raise `LeaseLostError` if the claim is lost, `FetchTimeoutError` if the job has had its time."""
-        if self._lost.is_set():
+        if self._lost.is_set() or self._overdue:
             raise LeaseLostError
         if time.monotonic() > self._deadline:
             raise FetchTimeoutError
+
+    @property
+    def _overdue(self) -> bool:
+        """Without a renewal for so long that somebody else may begin soon: the database does not answer us."""
+        return time.monotonic() - self._renewed_at > self._lease_seconds * _STOP_BEFORE_END
 
     def advance(self, target: Status, **media: Any) -> None:
         """Bring the scene to its next state. Raises `LeaseLostError`."""
@@ -88,19 +93,16 @@ class LeaseKeeper:
 
     def _watch(self) -> None:
         while not self._done.wait(_TICK_SECONDS):
-            lost = not self._stands()
-            if lost:
+            if not self.lost and not self._stands():
                 self._lost.set()
                 log.info("scene %s: the lease of generation %d is lost", self.claim.scene_id, self.claim.generation)
-            if self._stop is not None and (lost or time.monotonic() > self._deadline):
+            if self._stop is not None and (self.lost or time.monotonic() > self._deadline):
                 self._stop()
-            if lost:
-                return
 
     def _stands(self) -> bool:
         now = time.monotonic()
         progress = self.meter.snapshot()
-        moved = progress["bytes_done"] != self._written.get("bytes_done") or progress["stalled"]
+        moved = any(progress[name] != self._written.get(name) for name in ("bytes_done", "stalled"))
         try:
             if moved or now - self._renewed_at >= self._lease_seconds / 3:
                 self._written = progress
@@ -112,4 +114,4 @@ class LeaseKeeper:
                 return crud_lease.still_held(self._database, self.claim)
         except DatabaseError:
             log.warning("scene %s: the lease cannot be renewed", self.claim.scene_id, exc_info=True)
-        return now - self._renewed_at < self._lease_seconds * _STOP_BEFORE_END
+        return not self._overdue

@@ -3,10 +3,14 @@
 What a scene owns follows from its document alone, so anybody may sweep at any time, twice, or after a crash.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from logging import getLogger
 
 from app.core.database import Document, Sync, server_now_sync
+from app.core.media_errors import MediaError
 from app.crud import crud_backlog
 from app.crud.crud_scene import SWEEP_DELAY_SECONDS, find_scene_sync
 from app.models.media import IN_FLIGHT, Status
@@ -14,6 +18,9 @@ from app.services.storage import keys
 from app.services.storage.bucket import Bucket
 
 _UPLOAD_AGE = timedelta(hours=1)
+_BATCH = 500
+
+log = getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,39 @@ def sweep_scene(database: Sync, bucket: Bucket, project_id: str, scene_id: str) 
 def finish_deletion(database: Sync, bucket: Bucket, scene: Document, now: datetime) -> bool:
     """Empty a deleted scene's prefix, and remove the document once no worker can be writing there any more."""
     sweep_scene(database, bucket, scene["project_id"], scene["_id"])
-    at_work = bool(scene["media"] and scene["media"]["lease"])
-    if at_work and now < scene["deletion"]["at"] + timedelta(seconds=SWEEP_DELAY_SECONDS):
+    if _may_be_written(scene, now):
         return False
     crud_backlog.remove_scene(database, scene["_id"])
     return True
+
+
+def _may_be_written(scene: Document, now: datetime) -> bool:
+    """Whether a worker holds the scene, or lost it so lately that a write of its may still be under way."""
+    sweep = scene.get("sweep")
+    if sweep and sweep["at"] > now:
+        return True
+    leased = bool(scene["media"] and scene["media"]["lease"])
+    return leased and now < scene["deletion"]["at"] + timedelta(seconds=SWEEP_DELAY_SECONDS)
+
+
+def clean_up(database: Sync, bucket: Bucket) -> None:
+    """Finish the deletions and sweeps that are due; one that fails is left for later, and holds up no other."""
+    now = server_now_sync(database)
+    for scene in crud_backlog.deletions(database, _BATCH):
+        with _left_for_later(scene):
+            finish_deletion(database, bucket, scene, now)
+    for scene in crud_backlog.due_sweeps(database, now, _BATCH):
+        with _left_for_later(scene):
+            sweep_scene(database, bucket, scene["project_id"], scene["_id"])
+            crud_backlog.clear_sweep(database, scene)
+
+
+@contextmanager
+def _left_for_later(scene: Document) -> Iterator[None]:
+    try:
+        yield
+    except MediaError as error:
+        log.warning("scene %s: cleaning up waits for the bucket: %s", scene["_id"], error)
 
 
 def sweep_or_delete(database: Sync, bucket: Bucket, scene_id: str) -> None:

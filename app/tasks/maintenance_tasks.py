@@ -1,11 +1,15 @@
-"""The tasks that finish what was left: run by beat, harmless when two run at once."""
+"""The tasks that finish what was left: rung by beat, harmless when two run at once.
+
+`reconcile_task` has the maintenance worker for itself; what waits for the bucket is done by the download workers, so
+that a slow bucket holds no rescue up.
+"""
 
 from app.core.celery_app import MEDIA_QUEUE, celery_app
 from app.core.config import get_settings
 from app.core.database import worker_database
 from app.services.reconcile import reconcile
 from app.services.storage.bucket import worker_bucket
-from app.services.sweep import abort_unowned_uploads, sweep_or_delete
+from app.services.sweep import abort_unowned_uploads, clean_up, sweep_or_delete
 from app.tasks.media_tasks import download_media_task
 
 
@@ -17,8 +21,14 @@ def _waiting_messages() -> int:
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def reconcile_task() -> None:
-    """Ring again for every scene that waits too long, and finish deletions and sweeps."""
-    reconcile(worker_database(), worker_bucket(), get_settings(), download_media_task.delay, _waiting_messages())
+    """Ring again for every scene that waits too long."""
+    reconcile(worker_database(), get_settings(), download_media_task.delay, _waiting_messages())
+
+
+@celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
+def clean_up_task() -> None:
+    """Finish deletions and sweeps."""
+    clean_up(worker_database(), worker_bucket())
 
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]

@@ -28,6 +28,8 @@ from tests.contract.conftest import Place
 CHUNK = 256 * 1024
 NOISE = Random("takeup").randbytes(MIB)
 
+AT_MOST = 1 << 30  # bytes: what a stream of unknown length is given
+
 
 class StoppedError(Exception):
     """What a test's source or watcher raises."""
@@ -108,7 +110,7 @@ def test_stream_is_stored_byte_for_byte(
     bucket: Bucket, place: Place, length: int, known: bool, multipart: bool
 ) -> None:
     watcher = Notes()
-    stored = store_stream(target_of(bucket, place), chunks_of(length), length if known else None, watcher)
+    stored = store_stream(target_of(bucket, place), chunks_of(length), length if known else AT_MOST, watcher)
     expected = sha256(b"".join(chunks_of(length))).hexdigest()
     assert (stored.bytes, stored.sha256) == (length, expected)
     head = bucket.head(place.key(1))
@@ -121,14 +123,14 @@ def test_stream_is_stored_byte_for_byte(
 def test_chunks_of_any_size_make_the_same_object(bucket: Bucket, place: Place) -> None:
     body = b"".join(chunks_of(2 * PART_BYTES + 5 * MIB))
     pieces = iter([body[:10], body[10 : PART_BYTES + 10], body[PART_BYTES + 10 :]])
-    stored = store_stream(target_of(bucket, place), pieces, None, Notes())
+    stored = store_stream(target_of(bucket, place), pieces, AT_MOST, Notes())
     assert stored.sha256 == digest_of(bucket, place.key(1)) == sha256(body).hexdigest()
 
 
 def test_one_chunk_of_many_parts_is_cut_into_equal_parts(bucket: Bucket, place: Place) -> None:
     body = b"".join(chunks_of(2 * PART_BYTES + 5))
     watcher = Notes()
-    stored = store_stream(target_of(bucket, place), iter([body, b"end"]), None, watcher)
+    stored = store_stream(target_of(bucket, place), iter([body, b"end"]), AT_MOST, watcher)
     assert sorted(watcher.parts) == [8, PART_BYTES, PART_BYTES]
     assert stored.sha256 == digest_of(bucket, place.key(1)) == sha256(body + b"end").hexdigest()
 
@@ -140,20 +142,20 @@ def test_source_that_breaks_off_leaves_nothing(bucket: Bucket, place: Place, aft
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        store_stream(target_of(bucket, place), breaking(), None, Notes())
+        store_stream(target_of(bucket, place), breaking(), AT_MOST, Notes())
     assert is_untouched(bucket, place)
 
 
 @pytest.mark.parametrize("moment", ["upload_made", "stored", "before_commit"])
 def test_watcher_that_stops_the_transfer_leaves_nothing(bucket: Bucket, place: Place, moment: str) -> None:
     with pytest.raises(StoppedError):
-        store_stream(target_of(bucket, place), chunks_of(5 * PART_BYTES), None, Notes(moment))
+        store_stream(target_of(bucket, place), chunks_of(5 * PART_BYTES), AT_MOST, Notes(moment))
     assert is_untouched(bucket, place)
 
 
 def test_watcher_that_stops_a_small_object_leaves_nothing(bucket: Bucket, place: Place) -> None:
     with pytest.raises(StoppedError):
-        store_stream(target_of(bucket, place), chunks_of(1000), None, Notes("before_commit"))
+        store_stream(target_of(bucket, place), chunks_of(1000), AT_MOST, Notes("before_commit"))
     assert is_untouched(bucket, place)
 
 
@@ -172,7 +174,7 @@ def test_upload_that_was_aborted_behind_our_back_is_for_another_attempt(bucket: 
             bucket.abort_upload(upload.key, upload.upload_id)
 
     with pytest.raises(StorageUnavailableError) as caught:
-        store_stream(target_of(bucket, place), chunks_of(2 * PART_BYTES), None, Saboteur())
+        store_stream(target_of(bucket, place), chunks_of(2 * PART_BYTES), AT_MOST, Saboteur())
     assert isinstance(caught.value, UploadGoneError)
     assert is_untouched(bucket, place)
 
@@ -188,18 +190,18 @@ def test_parts_in_memory_are_few(bucket: Bucket, place: Place, monkeypatch: pyte
             held.append(watcher.fetched_bytes + len(chunk) - sum(watcher.parts))
             yield chunk
 
-    store_stream(target_of(bucket, place), counting(), None, watcher)
+    store_stream(target_of(bucket, place), counting(), AT_MOST, watcher)
     assert len(held) == 8 * part_bytes // CHUNK
     assert part_bytes < max(held) <= (PARALLEL_PARTS + 1) * part_bytes
 
 
 @pytest.mark.parametrize(
     ("length", "size"),
-    [(None, 8), (0, 8), (10 * MIB, 8), (80_000 * MIB, 8), (80_001 * MIB, 9), (5 * 1024 * 1024 * MIB, 525)],
+    [(0, 8), (10 * MIB, 8), (80_000 * MIB, 8), (80_001 * MIB, 9), (5 * 1024 * 1024 * MIB, 525)],
 )
-def test_part_size_lets_ten_thousand_parts_hold_the_object(length: int | None, size: int) -> None:
+def test_part_size_lets_ten_thousand_parts_hold_the_object(length: int, size: int) -> None:
     assert part_size_for(length) == size * MIB
-    assert (length or 0) <= 10_000 * part_size_for(length)
+    assert length <= 10_000 * part_size_for(length)
 
 
 def test_more_keys_than_one_page_are_listed_and_deleted(bucket: Bucket, place: Place) -> None:
@@ -284,7 +286,7 @@ def test_bucket_that_cannot_be_used_has_its_code(
             lambda: bucket.put(place.key(1), b"x", "video/mp4"),
             lambda: bucket.read(place.key(1), 0, 1),
             lambda: list(bucket.keys(place.prefix)),
-            lambda: store_stream(target, chunks_of(PART_BYTES), None, Notes()),
+            lambda: store_stream(target, chunks_of(PART_BYTES), AT_MOST, Notes()),
         ):
             with pytest.raises(error) as caught:
                 act()

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from app.core.database import Async, Sync, server_now_sync
+from app.core.media_errors import StorageUnavailableError
 from app.crud import crud_scene
 from app.models.media import ACTIVE, Status
 from app.services import sweep
@@ -154,9 +156,38 @@ def test_deletion_waits_for_a_worker_that_may_still_write(database: Sync, bucket
     assert not sweep.finish_deletion(database, bucket, scene, now)
     assert left(bucket, place) == set()
     bucket.put(place.key(1), b"x", "video/mp4")
-    assert sweep.finish_deletion(database, bucket, scene, now + timedelta(seconds=120))
+    assert sweep.finish_deletion(database, bucket, scene, now + timedelta(seconds=301))
     assert left(bucket, place) == set()
     assert database["scenes"].count_documents({"_id": place.scene_id}) == 0
+
+
+def test_deletion_waits_for_a_sweep_that_is_noted(database: Sync, bucket: Bucket, place: Place) -> None:
+    """A canceled scene has no lease any more, but its worker may still have a write under way."""
+    now = server_now_sync(database)
+    scene = insert_scene(database, Status.CANCELED, place, deleted=True)
+    scene["sweep"] = {"at": now + timedelta(seconds=30)}
+    assert not sweep.finish_deletion(database, bucket, scene, now)
+    assert sweep.finish_deletion(database, bucket, scene, now + timedelta(seconds=31))
+
+
+def test_one_scene_that_cannot_be_cleaned_holds_up_no_other(
+    database: Sync, bucket: Bucket, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Place(str(uuid4()), str(uuid4()))
+    stuck, free = (insert_scene(database, Status.READY, where, deleted=True) for where in (place, other))
+    for where in (place, other):
+        fill(bucket, where)
+    plain = Bucket.delete
+
+    def refuse(self: Bucket, keys: list[str]) -> None:
+        if any(stuck["_id"] in key for key in keys):
+            raise StorageUnavailableError
+        plain(self, keys)
+
+    monkeypatch.setattr(Bucket, "delete", refuse)
+    sweep.clean_up(database, bucket)
+    assert database["scenes"].count_documents({"_id": free["_id"]}) == 0
+    assert database["scenes"].count_documents({"_id": stuck["_id"]}) == 1
 
 
 def test_young_upload_that_no_scene_owns_is_left_alone(database: Sync, bucket: Bucket, place: Place) -> None:

@@ -24,6 +24,7 @@ DOWNLOAD = "app.tasks.media_tasks.download_media_task"
 RECONCILE = "app.tasks.maintenance_tasks.reconcile_task"
 SWEEP = "app.tasks.maintenance_tasks.sweep_scene_task"
 ABORT = "app.tasks.maintenance_tasks.abort_unowned_uploads_task"
+CLEAN_UP = "app.tasks.maintenance_tasks.clean_up_task"
 
 # The application reads the settings of its process once, so it is looked at in one of its own.
 LOOK = """
@@ -41,7 +42,7 @@ download_media_task.delay("scene", 3)
 sweep_scene_task.delay("scene")
 messages = []
 with celery_app.connection_for_read() as connection:
-    for queue in ("media", "media", "maintenance"):
+    for queue in ("media", "media", "cleaning"):
         message = connection.SimpleQueue(queue).get(timeout=2)
         messages.append([queue, message.headers["task"], message.headers["id"], message.payload[:2],
                          message.content_type, message.headers.get("eta")])
@@ -74,14 +75,20 @@ def settings() -> Settings:
 
 
 def test_registry_holds_these_tasks_and_their_queues(seen: Any) -> None:
-    assert seen[0] == {DOWNLOAD: "media", RECONCILE: "maintenance", SWEEP: "maintenance", ABORT: "maintenance"}
+    assert seen[0] == {
+        DOWNLOAD: "media",
+        RECONCILE: "maintenance",
+        SWEEP: "cleaning",
+        CLEAN_UP: "cleaning",
+        ABORT: "cleaning",
+    }
 
 
 def test_message_carries_ids_alone_and_its_id_follows_from_them(seen: Any) -> None:
     first, again, sweep = seen[1]
     assert first == ["media", DOWNLOAD, "scene.3", [["scene", 3], {}], "application/json", None]
     assert again == first
-    assert sweep[:2] == ["maintenance", SWEEP]
+    assert sweep[:2] == ["cleaning", SWEEP]
     assert sweep[3:] == [[["scene"], {}], "application/json", None]
 
 
@@ -144,7 +151,7 @@ def test_worker_stops_within_its_grace(settings: Settings) -> None:
 
 def test_beat_rings_the_reconciler_and_drops_stale_rounds(settings: Settings) -> None:
     schedule = make_celery(lambda: settings).conf.beat_schedule
-    assert {entry["task"] for entry in schedule.values()} == {RECONCILE, ABORT}
+    assert {entry["task"] for entry in schedule.values()} == {RECONCILE, CLEAN_UP, ABORT}
     assert schedule["reconcile"]["schedule"] == settings.takeup_reconcile_seconds
     for entry in schedule.values():
         assert entry["options"]["expires"] >= entry["schedule"]

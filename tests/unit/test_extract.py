@@ -258,7 +258,7 @@ def test_fence_stops_whatever_would_lead_around_the_guard(act: str) -> None:
         "import os, socket, subprocess, sys\n"
         "from app.services.fetch.fence import NetworkFence\n"
         "from app.services.fetch.guard import Guard\n"
-        f"NetworkFence(Guard()).raise_up()\ntry:\n    {act}\n"
+        f"NetworkFence(Guard(), '').raise_up()\ntry:\n    {act}\n"
         "except Exception as error:\n    sys.exit(type(error).__name__)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)

@@ -36,6 +36,7 @@ class Exchange:
     def __init__(self, address: str, guard: Guard, limits: Limits) -> None:
         self.address = address
         self._brakes: list[socket.socket] = []
+        self._closed = False
         self._response: HTTPResponse | None = None
         parts = urlsplit(address)
         pool_class = GuardedHTTPSPool if parts.scheme == "https" else GuardedHTTPPool
@@ -94,18 +95,22 @@ class Exchange:
         return None if chunked else self.number("Content-Length")
 
     def read(self) -> bytes:
-        """What has arrived of the body, at least one byte; b"" at its end."""
+        """What has arrived of the body, at least one byte; b"" at its end, but never because of `close`."""
         try:
-            return self.response.read1(_CHUNK_BYTES, decode_content=False)
+            chunk = self.response.read1(_CHUNK_BYTES, decode_content=False)
         except ReadTimeoutError as error:
             raise StalledError from error
         except ProtocolError as error:
             raise TruncatedError from error
         except (HTTPError, OSError, ValueError, AttributeError) as error:  # closed under our hands
             raise ConnectionFailedError from error
+        if not chunk and self._closed:
+            raise ConnectionFailedError
+        return chunk
 
     def close(self) -> None:
         """End it, also while another thread waits for bytes."""
+        self._closed = True
         while self._brakes:
             brake = self._brakes.pop()
             with suppress(OSError):
@@ -117,4 +122,7 @@ class Exchange:
 
     def _hold(self, connection: socket.socket) -> None:
         """A second handle on the socket: TLS takes the first for itself."""
+        if self._closed:
+            connection.close()
+            raise ConnectionFailedError
         self._brakes.append(connection.dup())

@@ -9,8 +9,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Lock, Thread
 from typing import IO, Any
 
 from app.core.media_errors import BlockedAddressError, EmptyContentError, MediaError, TooLargeError, TooLongError
@@ -22,6 +24,8 @@ _ADDRESS_SPACE_BYTES = 4 << 30
 _OPEN_FILES = 512
 _PROGRESS_SECONDS = 0.25
 _FRAGMENTS_AT_ONCE = 4
+_MAX_TITLE_LENGTH = 500
+_GROWTH_SECONDS = 10.0
 
 
 def main() -> int:
@@ -36,7 +40,7 @@ def main() -> int:
         open_files=_OPEN_FILES,
         cpu_seconds=job["total_seconds"],
     )
-    fence = NetworkFence(Guard.of(job["allow_networks"]))
+    fence = NetworkFence(Guard.of(job["allow_networks"]), roomy_program=job["deno"])
     fence.raise_up()
     report = _Reporter(answers)
     try:
@@ -57,6 +61,7 @@ class _Reporter:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self._lock = Lock()
         self._next = 0.0
         self._finished_bytes = 0
         self.over_cap = False
@@ -64,8 +69,28 @@ class _Reporter:
         """Whether extraction is over: what fails from now on is the download."""
 
     def say(self, **message: Any) -> None:
-        self._stream.write(json.dumps(message) + "\n")
-        self._stream.flush()
+        with self._lock:
+            self._stream.write(json.dumps(message) + "\n")
+            self._stream.flush()
+
+    @contextmanager
+    def growing(self, folder: Path) -> Iterator[None]:
+        """While the block runs, say so whenever the folder grows: a merge tells nothing of itself."""
+        done = Event()
+
+        def watch() -> None:
+            seen = 0
+            while not done.wait(_GROWTH_SECONDS):
+                size = sum(path.stat().st_size for path in folder.iterdir())
+                if size != seen:
+                    seen = size
+                    self.say(type="growing")
+
+        Thread(target=watch, daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
 
     def on_progress(self, max_bytes: int) -> Callable[[dict[str, Any]], None]:
         """A yt-dlp progress hook: adds up the formats of one download, and stops it at the cap."""
@@ -97,14 +122,15 @@ def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
             raise EmptyContentError
         _check_info(info, job)
         report.found = True
-        report.say(type="found", title=info.get("title"), total=_expected_bytes(info))
-        done = downloader.process_ie_result(info, download=True)
+        report.say(type="found", total=_expected_bytes(info))
+        with report.growing(Path(job["folder"])):
+            done = downloader.process_ie_result(info, download=True)
     files = [Path(item["filepath"]) for item in done.get("requested_downloads") or () if item.get("filepath")]
     if len(files) != 1 or not files[0].is_file() or files[0].stat().st_size == 0:
         raise EmptyContentError
     if files[0].stat().st_size > job["max_bytes"]:
         raise TooLargeError
-    return {"path": str(files[0]), "title": str(done.get("title") or "")}
+    return {"path": str(files[0]), "title": str(done.get("title") or "")[:_MAX_TITLE_LENGTH]}
 
 
 def _expected_bytes(info: dict[str, Any]) -> int | None:

@@ -24,15 +24,17 @@ _FORBIDDEN = frozenset({"os.system", "os.exec", "os.posix_spawn", "os.fork", "os
 class NetworkFence:
     """Confines this process's network to what the guard permits; `refused` tells whether it ever had to."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, roomy_program: str) -> None:
+        """`roomy_program` alone is started without a bound on its address space."""
         self._guard = guard
+        self._roomy_program = roomy_program
         self._plain_getaddrinfo = socket.getaddrinfo
         self.refused = False
 
     def raise_up(self) -> None:
         """For the rest of the process's life."""
         socket.getaddrinfo = self._getaddrinfo
-        _tether_programs()
+        _tether_programs(self._roomy_program)
         on_audit(self._check)
 
     def _refuse(self) -> None:
@@ -67,17 +69,22 @@ class NetworkFence:
             self._refuse()
 
 
-def _tether_programs() -> None:
-    """Programs that yt-dlp starts (ffmpeg, deno) die with this process; deno needs more address space than we have."""
+def _tether_programs(roomy_program: str) -> None:
+    """Programs that yt-dlp starts (ffmpeg, deno) die with this process; V8 reserves more address space than we have."""
     parent = os.getpid()
 
     def prepare() -> None:
+        die_with_parent(parent)
+
+    def prepare_roomy() -> None:
         die_with_parent(parent)
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
     class TetheredPopen(subprocess.Popen[Any]):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "preexec_fn": prepare})
+        def __init__(self, args: Any, *more: Any, **kwargs: Any) -> None:
+            program = args if isinstance(args, str | bytes) else next(iter(args), "")
+            chosen = prepare_roomy if program == roomy_program else prepare
+            super().__init__(args, *more, **{**kwargs, "preexec_fn": chosen})
 
     subprocess.Popen = TetheredPopen  # type: ignore[misc]

@@ -7,6 +7,7 @@ Azure's host).
 """
 
 import socket
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -110,18 +111,21 @@ class Guard:
         return list(found)
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        """A TCP connection to the first vetted address that answers."""
+        """A TCP connection to the first vetted address that answers; `timeout` in seconds, for all of them."""
         failure: OSError | None = None
+        deadline = time.monotonic() + timeout
         for family, kind, protocol, _, address in self.resolve(host, port):
             connection = socket.socket(family, kind, protocol)
             try:
-                connection.settimeout(timeout)
+                connection.settimeout(max(0.1, deadline - time.monotonic()))
                 connection.connect(address)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 peer = connection.getpeername()[0]
             except OSError as error:
                 connection.close()
                 failure = error
+                if time.monotonic() > deadline:
+                    break
                 continue
             if ip_address(peer) != ip_address(address[0]):
                 connection.close()

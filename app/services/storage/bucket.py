@@ -97,7 +97,7 @@ def make_client(settings: Settings) -> "S3Client":
         aws_secret_access_key=settings.s3_secret_access_key.get_secret_value(),
         config=Config(
             connect_timeout=3,
-            read_timeout=60,
+            read_timeout=30,
             max_pool_connections=16,
             retries={"total_max_attempts": 3, "mode": "standard"},
             request_checksum_calculation="when_required",

@@ -24,9 +24,9 @@ PARALLEL_PARTS = 4
 _MAX_PARTS = 10_000
 
 
-def part_size_for(length: int | None) -> int:
-    """Bytes of a part for an object of that length: 8 MiB, unless 10,000 of them would not hold it."""
-    smallest = -(-(length or 0) // _MAX_PARTS)
+def part_size_for(length: int) -> int:
+    """Bytes of a part for an object of at most that length: 8 MiB, unless 10,000 of them would not hold it."""
+    smallest = -(-length // _MAX_PARTS)
     return max(PART_BYTES, -(-smallest // MIB) * MIB)
 
 
@@ -73,8 +73,8 @@ class Watcher:
         """All bytes are in the bucket; the object appears next."""
 
 
-def store_stream(target: Target, chunks: Iterable[bytes], length: int | None, watcher: Watcher) -> Stored:
-    """Store what `chunks` yields at `target`, whose key must be free. `length` in bytes, None where unknown.
+def store_stream(target: Target, chunks: Iterable[bytes], length: int, watcher: Watcher) -> Stored:
+    """Store what `chunks` yields at `target`, whose key must be free. `length`: bytes at most.
 
     Raises `ObjectExistsError` where it is not free, what the source or the watcher raises, and the `storage.*` errors.
     Whatever is raised, no multipart upload is left behind.

@@ -1,0 +1,101 @@
+"""What an attempt does when it fails, or when it has lost the scene without knowing."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from app.core.config import Settings
+from app.core.database import Sync, connect_sync
+from app.core.media_errors import LinkNotFoundError, ServerFaultError, UnsafeMediaError
+from app.crud import crud_lease
+from app.crud.crud_lease import Claim
+from app.models.media import Status
+from app.services.intake import Intake
+from app.services.lease import LeaseKeeper, LeaseLostError
+from app.services.storage.bucket import Bucket
+from tests.contract.conftest import Place, insert_scene, read_scene
+from tests.servers import eventually
+
+
+def claim_of(database: Sync, place: Place) -> Claim:
+    insert_scene(database, Status.QUEUED, place)
+    claim = crud_lease.claim(database, place.scene_id, 1, "w", 30)
+    assert claim is not None
+    return claim
+
+
+@pytest.fixture
+def intake(database: Sync, bucket: Bucket, settings: Settings) -> Intake:
+    return Intake(database, bucket, settings, "w")
+
+
+def keeper_of(database: Sync, claim: Claim) -> LeaseKeeper:
+    return LeaseKeeper(database, claim, 30, 60)
+
+
+def test_an_attempt_that_lost_its_scene_deletes_nothing_when_it_fails(
+    intake: Intake, database: Sync, bucket: Bucket, place: Place
+) -> None:
+    """Frozen past its lease, and woken up when another worker has stored the same generation."""
+    claim = claim_of(database, place)
+    bucket.put(place.key(1), b"stored by another", "video/mp4")
+    ready = {"media.status": Status.READY, "media.lease": None, "media.original": {"key": place.key(1)}}
+    database["scenes"].update_one({"_id": place.scene_id}, {"$set": ready})
+    intake._fail(claim, keeper_of(database, claim), UnsafeMediaError())
+    assert bucket.head(place.key(1)) is not None
+    assert read_scene(database, place.scene_id)["media"]["status"] == Status.READY
+
+
+def test_a_final_failure_leaves_nothing_in_the_bucket(
+    intake: Intake, database: Sync, bucket: Bucket, place: Place
+) -> None:
+    claim = claim_of(database, place)
+    bucket.put(place.key(1), b"no media", "video/mp4")
+    intake._fail(claim, keeper_of(database, claim), LinkNotFoundError())
+    scene = read_scene(database, place.scene_id)
+    assert (scene["media"]["status"], scene["media"]["error"]["code"]) == (Status.FAILED, "link.not_found")
+    assert bucket.head(place.key(1)) is None
+    assert scene["sweep"]["at"] > scene["updated_at"]
+
+
+def test_a_failure_for_now_keeps_what_is_stored_and_says_when_it_goes_on(
+    intake: Intake, database: Sync, bucket: Bucket, place: Place
+) -> None:
+    claim = claim_of(database, place)
+    bucket.put(place.key(1), b"whole", "video/mp4")
+    intake._fail(claim, keeper_of(database, claim), ServerFaultError())
+    media = read_scene(database, place.scene_id)["media"]
+    assert (media["status"], media["lease"]) == (Status.RETRYING, None)
+    assert media["next_attempt"]["at"] > media["status_at"]
+    assert bucket.head(place.key(1)) is not None
+
+
+@pytest.fixture
+def silent_database(settings: Settings) -> Iterator[Sync]:
+    """A database whose host takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as silent:
+        uri = f"mongodb://127.0.0.1:{silent.getsockname()[1]}/"
+        database = connect_sync(settings.model_copy(update={"mongodb_uri": uri}))
+        with database.client:
+            yield database
+
+
+def test_without_an_answer_from_the_database_the_work_stops_before_the_lease_ends(
+    database: Sync, silent_database: Sync, place: Place
+) -> None:
+    claim = claim_of(database, place)
+    lease_seconds = 2.0
+    began = time.monotonic()
+    with LeaseKeeper(silent_database, claim, lease_seconds, 60) as keeper:
+        eventually(lambda: _has_stopped(keeper), seconds=5, what="the work stops")
+        assert time.monotonic() - began < lease_seconds
+
+
+def _has_stopped(keeper: LeaseKeeper) -> bool:
+    try:
+        keeper.check()
+    except LeaseLostError:
+        return True
+    return False
