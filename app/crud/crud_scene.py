@@ -190,7 +190,9 @@ async def _replace_media(
             if old
             else {"media": _NOTHING, "version": document["version"]}
         )
-        left_over = {"last_generation": old["generation"], **_sweep_at(now)} if old else {}
+        left_over: Document = {"last_generation": old["generation"]} if old else {}
+        if old and old["generation"] > 0:  # a worker may have been at it
+            left_over |= _sweep_at(now)
         update = edit({"media": media or None, **left_over})
         after = await database["scenes"].find_one_and_update(
             {"_id": scene_id, **ALIVE, **unchanged}, update, return_document=ReturnDocument.AFTER
