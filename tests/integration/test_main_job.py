@@ -35,8 +35,8 @@ def test_a_stored_clip_is_probed_has_a_poster_and_plays(stack: RunningStack, ori
     assert [attempt["outcome"] for attempt in media["attempts"]] == ["ready"]
 
 
-def test_a_large_file_goes_through_parts_and_keeps_its_bytes(stack: RunningStack, origin: Origin) -> None:
-    """Of random bytes behind an MP4's first box: stored in full, then found to be no media, and removed."""
+def test_a_large_file_is_stored_in_parts_and_removed_when_it_is_damaged(stack: RunningStack, origin: Origin) -> None:
+    """Random bytes behind an MP4's first box: stored in full, then found to be damaged."""
     count = 40 << 20
     scene = stack.store(origin.url(f"bytes/{count}.mp4"))
     media = stack.wait_ended(scene)

@@ -32,7 +32,7 @@ from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
 from app.services.fetch.guard import Guard
 from app.services.fetch.source import Source
-from tests.servers import eventually, shared_samples
+from tests.servers import answering, eventually, shared_samples
 
 GUARD = Guard.of(["127.0.0.1/32"])
 MIB = 1 << 20
@@ -64,23 +64,6 @@ def opened(link: str, limits: Limits = LIMITS) -> Iterator[Source]:
 def read_all(link: str, limits: Limits = LIMITS) -> bytes:
     with opened(link, limits) as source:
         return b"".join(source.chunks)
-
-
-@contextmanager
-def answering(answer: bytes) -> Iterator[str]:
-    """The link of a server that gives its one connection this answer."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/clip.mp4"
-        thread.join(5)
 
 
 @pytest.mark.parametrize(

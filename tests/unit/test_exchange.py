@@ -1,5 +1,7 @@
 """One request and its answer: how it ends."""
 
+import socket
+
 import pytest
 
 from app.core.media_errors import ConnectionFailedError
@@ -34,10 +36,17 @@ def test_close_is_never_taken_for_the_end_of_a_body(tmp_path_factory: pytest.Tem
         whole.close()
 
 
-def test_what_is_closed_before_it_is_sent_connects_no_more(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_is_closed_while_it_connects_asks_for_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    class Interrupted(Guard):
+        """Connects for real; the exchange is closed, as a keeper's thread might, before it knows the socket."""
+
+        def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+            connection = super().connect(host, port, timeout)
+            exchange.close()
+            return connection
+
     with Origin(shared_samples(tmp_path_factory).folder) as origin:
-        exchange = Exchange(origin.url("clip.mp4"), GUARD, LIMITS)
-        exchange.close()
+        exchange = Exchange(origin.url("clip.mp4"), Interrupted(GUARD.allow), LIMITS)
         with pytest.raises(ConnectionFailedError):
             exchange.send()
         assert "clip.mp4" not in origin.requests

@@ -2,10 +2,8 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -14,6 +12,7 @@ from app.demo.origin import Origin
 from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
 from app.services.fetch.guard import MAX_LINK_LENGTH, Guard, check_link
+from tests.servers import answering
 
 LIMITS = Limits(1 << 20, 10, 3)
 
@@ -177,22 +176,5 @@ def test_redirect_to_what_is_no_link_is_refused(origin: Origin, target: str) -> 
 
 def test_redirect_to_a_malformed_address_is_an_invalid_link() -> None:
     answer = b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"
-    with answering(answer) as port, pytest.raises(InvalidLinkError):
-        open_direct(f"http://127.0.0.1:{port}/", Guard.of(["127.0.0.1/32"]), LIMITS)
-
-
-@contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """A server that gives each connection this answer."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        thread.join(5)
+    with answering(answer) as link, pytest.raises(InvalidLinkError):
+        open_direct(link, Guard.of(["127.0.0.1/32"]), LIMITS)
