@@ -21,6 +21,7 @@ from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_probl
 from app.core.config import Settings, describe, load_settings_or_exit
 from app.core.database import connect_async, ensure_indexes
 from app.core.logging import configure_logging
+from app.crud.crud_monitor import Overviews
 from app.services.storage.bucket import open_bucket
 from app.tasks.bell import Bell
 
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         bell = Bell()
         try:
             await ensure_indexes(database)
-            app.state.clients = Clients(chosen, database, open_bucket(chosen), bell, KeyPolicy())
+            app.state.clients = Clients(chosen, database, open_bucket(chosen), bell, KeyPolicy(), Overviews())
             yield
         finally:
             bell.close()

@@ -4,15 +4,16 @@ import time
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Request
 from pydantic import AfterValidator, BaseModel, Field
 
 from app.core.config import Settings
 from app.core.database import Async
-from app.core.errors import UnauthorizedError
+from app.core.errors import InvalidVersionError, UnauthorizedError
 from app.core.media_errors import InvalidLinkError
 from app.core.security import DEFAULT_WORKSPACE
 from app.crud import crud_api_key
+from app.crud.crud_monitor import Overviews
 from app.services.fetch.guard import MAX_LINK_LENGTH, check_link
 from app.services.storage.bucket import Bucket
 from app.tasks.bell import Bell
@@ -44,6 +45,7 @@ class Clients:
     bucket: Bucket
     bell: Bell
     keys: KeyPolicy
+    overviews: Overviews
 
 
 def _clients(request: Request) -> Clients:
@@ -73,6 +75,20 @@ _ID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 Id = Annotated[str, Field(pattern=_ID_PATTERN, examples=["019a7c1e-5c3a-7b3e-9f0a-3d2b1c0a9e8d"])]
 ProjectId = Annotated[str, Path(pattern=_ID_PATTERN, description="A project's id")]
 SceneId = Annotated[str, Path(pattern=_ID_PATTERN, description="A scene's id")]
+
+
+def _version(if_match: Annotated[str | None, Header(examples=['"7"'])] = None) -> int | None:
+    """The `version` that an If-Match header holds; None without one, or for `*`. Raises `InvalidVersionError`."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = if_match.strip().removeprefix("W/").strip('"')
+    if not tag.isascii() or not tag.isdigit():
+        raise InvalidVersionError
+    return int(tag)
+
+
+IfMatch = Annotated[int | None, Depends(_version)]
+"""The version that the caller has read: a change is refused where somebody else has edited since."""
 
 
 def _link(value: str) -> str:

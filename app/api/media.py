@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import ClientsDep, Id, Link, ProjectId, SceneId, StoreTicket, WorkspaceDep
 from app.core.database import Document
 from app.core.errors import NoMediaError, NotStoredError
-from app.crud import crud_project, crud_scene
+from app.crud import crud_media, crud_project, crud_scene
 from app.models.media import Attempt, Media
 from app.tasks.media_tasks import task_id_of
 
@@ -51,14 +51,14 @@ async def store_media(body: StoreRequest, clients: ClientsDep, workspace: Worksp
     nothing and answers with its present state.
     """
     await crud_project.get_project(clients.database, workspace, body.project_id)
-    scene, queued = await crud_scene.request_storage(
+    scene, queued = await crud_media.request_storage(
         clients.database,
+        clients.settings,
         workspace,
         body.scene_id,
         project_id=body.project_id,
         link=body.url,
         force=body.force,
-        max_attempts=clients.settings.takeup_max_attempts,
     )
     if queued:
         _ring(clients, scene)
@@ -75,7 +75,7 @@ def _ring(clients: ClientsDep, scene: Document) -> None:
 @router.post("/{scene_id}/cancel", status_code=202)
 async def cancel_media(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> StoreTicket:
     """Stop what is on its way; canceling again changes nothing."""
-    scene, canceled = await crud_scene.cancel(clients.database, workspace, scene_id)
+    scene, canceled = await crud_media.cancel(clients.database, workspace, scene_id)
     if canceled:
         clients.bell.sweep(scene_id)
     return _ticket(scene)
@@ -84,8 +84,7 @@ async def cancel_media(scene_id: SceneId, clients: ClientsDep, workspace: Worksp
 @router.post("/{scene_id}/retry", status_code=202)
 async def retry_media(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> StoreTicket:
     """Try media again that failed, was canceled, or waits for its next attempt."""
-    attempts = clients.settings.takeup_max_attempts
-    scene, queued = await crud_scene.retry(clients.database, workspace, scene_id, attempts)
+    scene, queued = await crud_media.retry(clients.database, clients.settings, workspace, scene_id)
     if queued:
         _ring(clients, scene)
     return _ticket(scene)
@@ -111,9 +110,8 @@ async def retry_failed(
 ) -> RetryResult:
     """Try every failed scene of the project again, or those that failed with one of these codes."""
     await crud_project.get_project(clients.database, workspace, project_id)
-    attempts = clients.settings.takeup_max_attempts
     codes = body.codes if body else None
-    scenes = await crud_scene.retry_failed(clients.database, workspace, project_id, codes, attempts)
+    scenes = await crud_media.retry_failed(clients.database, clients.settings, workspace, project_id, codes)
     for scene in scenes:
         _ring(clients, scene)
     return RetryResult(queued=len(scenes))

@@ -65,6 +65,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         403: "A foreign page or name",
         404: "Not there, or not in this workspace",
         409: "Not in this state",
+        412: "Edited by somebody else since",
         413: "Too large",
         422: "Not of the expected form",
         503: "The database does not answer",

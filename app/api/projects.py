@@ -1,13 +1,16 @@
 """Projects: create, list, read with scenes, rename, delete."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.cursors import decode_cursor, encode_cursor
-from app.api.deps import ClientsDep, ProjectId, WorkspaceDep
+from app.api.deps import ClientsDep, IfMatch, ProjectId, WorkspaceDep
+from app.core.database import Document
 from app.crud import crud_project, crud_scene
+from app.models.media import moment_of
 from app.models.project import Project, ProjectWithScenes
 from app.models.scene import Scene
 
@@ -32,10 +35,15 @@ class ProjectPage(BaseModel):
 
 
 class Deletion(BaseModel):
-    """That something is being deleted: gone for every reader, its files follow."""
+    """That something is being deleted: gone for every reader; until `restorable_until` that can be undone."""
 
     id: str
     status: str = "deleting"
+    restorable_until: datetime
+
+    @classmethod
+    def of(cls, deleted_id: str, deletion: Document) -> Self:
+        return cls(id=deleted_id, restorable_until=moment_of(deletion["purge_ms"]))
 
 
 @router.post("", status_code=201)
@@ -70,15 +78,24 @@ async def read_project(project_id: ProjectId, clients: ClientsDep, workspace: Wo
 
 @router.patch("/{project_id}")
 async def rename_project(
-    project_id: ProjectId, body: ProjectIn, clients: ClientsDep, workspace: WorkspaceDep
+    project_id: ProjectId, body: ProjectIn, clients: ClientsDep, workspace: WorkspaceDep, unchanged_since: IfMatch
 ) -> Project:
-    """Rename a project."""
-    renamed = await crud_project.rename_project(clients.database, workspace, project_id, body.title)
+    """Rename a project; with its `version` in `If-Match` only where nobody else has renamed it since."""
+    renamed = await crud_project.rename_project(clients.database, workspace, project_id, body.title, unchanged_since)
     return Project.from_document(renamed)
 
 
 @router.delete("/{project_id}", status_code=202)
 async def delete_project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> Deletion:
-    """Delete a project with its scenes and their files."""
-    await crud_project.mark_project_deleted(clients.database, workspace, project_id)
-    return Deletion(id=project_id)
+    """Delete a project with its scenes and their files; deleting it again changes nothing."""
+    deletion = await crud_project.mark_project_deleted(clients.database, clients.settings, workspace, project_id)
+    return Deletion.of(project_id, deletion)
+
+
+@router.post("/{project_id}/restore")
+async def restore_project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> ProjectWithScenes:
+    """Undo a deletion while that can be done, with the scenes that went along; what was on its way starts over."""
+    queued = await crud_project.restore_project(clients.database, clients.settings, workspace, project_id)
+    for scene in queued:
+        clients.bell.store(scene["_id"], scene["media"]["generation"])
+    return await read_project(project_id, clients, workspace)

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.deps import ClientsDep, Id, Link, ProjectId, SceneId, WorkspaceDep
+from app.api.deps import ClientsDep, Id, IfMatch, Link, ProjectId, SceneId, WorkspaceDep
 from app.api.projects import Deletion
-from app.crud import crud_order, crud_project, crud_scene
+from app.crud import crud_deletion, crud_edit, crud_order, crud_project, crud_scene
 from app.models.scene import Scene
 
 router = APIRouter(tags=["scenes"])
@@ -58,7 +58,7 @@ async def create_scene(project_id: ProjectId, body: SceneIn, clients: ClientsDep
         workspace,
         project_id,
         [(body.text, body.source_url)],
-        max_attempts=clients.settings.takeup_max_attempts,
+        settings=clients.settings,
         after=body.after,
         at_end="after" not in body.model_fields_set,
     )
@@ -76,7 +76,7 @@ async def create_scenes(
         workspace,
         project_id,
         [("", url) for url in body.urls],
-        max_attempts=clients.settings.takeup_max_attempts,
+        settings=clients.settings,
     )
     return SceneList(items=[Scene.from_document(scene) for scene in scenes])
 
@@ -88,24 +88,38 @@ async def read_scene(scene_id: SceneId, clients: ClientsDep, workspace: Workspac
 
 
 @router.patch("/scenes/{scene_id}")
-async def edit_scene(scene_id: SceneId, body: SceneEdit, clients: ClientsDep, workspace: WorkspaceDep) -> Scene:
-    """Change the text, the link, or the place of a scene."""
-    named = body.model_fields_set
-    await crud_scene.get_scene(clients.database, workspace, scene_id)
-    if "after" in named:
-        await crud_order.move_scene(clients.database, workspace, scene_id, body.after)
-    if body.text is not None:
-        await crud_scene.set_text(clients.database, scene_id, body.text)
-    if "source_url" in named:
-        attempts = clients.settings.takeup_max_attempts
-        if await crud_scene.set_link(clients.database, workspace, scene_id, body.source_url, attempts):
-            clients.bell.sweep(scene_id)
-    return Scene.from_document(await crud_scene.get_scene(clients.database, workspace, scene_id))
+async def edit_scene(
+    scene_id: SceneId, body: SceneEdit, clients: ClientsDep, workspace: WorkspaceDep, unchanged_since: IfMatch
+) -> Scene:
+    """Change the text, the link, or the place of a scene, all or nothing.
+
+    With the `version` that you have read in `If-Match`, the change is refused (412) where somebody else has edited the
+    scene since; the progress of its download is in nobody's way.
+    """
+    scene, relinked = await crud_edit.edit_scene(
+        clients.database,
+        clients.settings,
+        workspace,
+        scene_id,
+        body.model_dump(exclude_unset=True),
+        unchanged_since=unchanged_since,
+    )
+    if relinked:
+        clients.bell.sweep(scene_id)
+    return Scene.from_document(scene)
 
 
 @router.delete("/scenes/{scene_id}", status_code=202)
 async def delete_scene(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> Deletion:
     """Delete a scene with its files; deleting it again changes nothing."""
-    if await crud_scene.mark_deleted(clients.database, workspace, scene_id):
-        clients.bell.sweep(scene_id)
-    return Deletion(id=scene_id)
+    deletion = await crud_deletion.mark_deleted(clients.database, clients.settings, workspace, scene_id)
+    return Deletion.of(scene_id, deletion)
+
+
+@router.post("/scenes/{scene_id}/restore")
+async def restore_scene(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> Scene:
+    """Undo a deletion while that can be done; what was on its way starts over."""
+    scene, queued = await crud_deletion.restore_scene(clients.database, clients.settings, workspace, scene_id)
+    if queued:
+        clients.bell.store(scene_id, scene["media"]["generation"])
+    return Scene.from_document(scene)

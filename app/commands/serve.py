@@ -54,22 +54,22 @@ def _has_key(settings: Settings) -> bool:
 
 
 def run_worker(name: str, queues: str, concurrency: int | None, *, beat: bool) -> NoReturn:
-    """Become a Celery worker; on SIGTERM it takes no more work, and finishes what it has within the grace."""
+    """Become a Celery worker; on SIGTERM it takes no more work, and finishes what it has or hands it over."""
     settings = load_settings_or_exit()
     for line in describe(settings):
         typer.echo(line, err=True)
     count = concurrency or settings.takeup_concurrency
     arguments = ["--quiet", "worker", "-n", f"{name}@%h", "-Q", queues, "-c", str(count)]
     arguments += ["-l", settings.takeup_log_level, "--without-mingle", "--without-gossip"]
-    _become_celery([*arguments, *(["--beat"] if beat else [])], {"REMAP_SIGTERM": "SIGQUIT"})
+    _become_celery([*arguments, *(["--beat"] if beat else [])])
 
 
 def run_flower(address: str, port: int) -> NoReturn:
     """Become Flower, Celery's own monitor."""
     load_settings_or_exit()
-    _become_celery(["flower", f"--address={address}", f"--port={port}"], {})
+    _become_celery(["flower", f"--address={address}", f"--port={port}"])
 
 
-def _become_celery(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+def _become_celery(arguments: list[str]) -> NoReturn:
     command = [sys.executable, "-m", "celery", "-A", "app.core.celery_app", *arguments]
-    os.execve(command[0], command, {**os.environ, **environment})  # noqa: S606 - our own interpreter, no shell
+    os.execv(command[0], command)  # noqa: S606 - our own interpreter, no shell

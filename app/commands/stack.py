@@ -18,7 +18,7 @@ from app.embedded.process import ProcessSpec
 from app.embedded.servers import Plan, plan
 from app.embedded.supervisor import Supervisor
 
-_WORKER_GRACE_SECONDS = 30.0
+_WORKER_GRACE_SECONDS = 10.0  # beyond the time in which it finishes or hands over what it has
 _PING_SECONDS = 0.5
 
 
@@ -96,6 +96,7 @@ class Stack:
             "TAKEUP_FLOWER_URL": flower,
             "PYTHONUNBUFFERED": "1",
         }
+        grace = self.settings.takeup_shutdown_seconds + _WORKER_GRACE_SECONDS
         folder = self.settings.takeup_data_dir if self._isolated else None  # where no `.env` is read
         return [
             ProcessSpec(
@@ -111,7 +112,7 @@ class Stack:
                 env=environment,
                 cwd=folder,
                 ready=lambda: self._worker_answers("media"),
-                stop_grace_seconds=_WORKER_GRACE_SECONDS,
+                stop_grace_seconds=grace,
             ),
             ProcessSpec(
                 name="beat",
@@ -119,7 +120,7 @@ class Stack:
                 env=environment,
                 cwd=folder,
                 ready=lambda: self._worker_answers("maintenance"),
-                stop_grace_seconds=_WORKER_GRACE_SECONDS,
+                stop_grace_seconds=grace,
             ),
             ProcessSpec(
                 name="flower",

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from app.commands.client import Connection, NoServerError, TakeupClient
@@ -33,6 +34,9 @@ def _table(url: str, monitor: dict[str, Any]) -> Table:
         table.add_row(f"scenes {state}", str(count))
     for code, count in sorted(monitor["failures"].items()):
         table.add_row(f"failed by {code}", f"[red]{count}[/]")
+    for hold in monitor["holds"]:
+        remedy = f"{hold['message']} {hold['hint']} (tried again at {hold['next_trial_at']})"
+        table.add_row(f"held: {hold['subject']}", f"[red]{escape(remedy)}[/]")
     none = "[red]none: start one with `takeup worker`[/]"
     silent = "[red]the broker does not answer[/]"
     table.add_row("workers", silent if workers is None else ", ".join(workers) or none)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_embedded_init, setup_logging, worker_process_init
+from celery.signals import beat_embedded_init, setup_logging, worker_process_init, worker_shutting_down
 from kombu.exceptions import OperationalError
 
 from app.core.config import Settings, load_settings_or_exit
 from app.core.logging import configure_logging
 from app.core.process import die_with_parent
+from app.core.shutdown import ask_to_stop
 
 MEDIA_QUEUE = "media"
 MAINTENANCE_QUEUE = "maintenance"
@@ -62,7 +63,6 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": settings.broker_url.startswith("redis"),
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "worker_soft_shutdown_timeout": 20,
         "worker_max_tasks_per_child": 50,
         "worker_send_task_events": True,
         "worker_hijack_root_logger": False,
@@ -74,15 +74,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
                 "schedule": settings.takeup_reconcile_seconds,
                 "options": {"expires": max(10.0, 3 * settings.takeup_reconcile_seconds)},
             },
-            "clean-up": {
-                "task": "app.tasks.maintenance_tasks.clean_up_task",
-                "schedule": settings.takeup_reconcile_seconds,
-                "options": {"expires": max(10.0, 3 * settings.takeup_reconcile_seconds)},
-            },
             "abort-unowned-uploads": {
                 "task": "app.tasks.maintenance_tasks.abort_unowned_uploads_task",
                 "schedule": 600.0,
-                "options": {"expires": 600.0},
             },
         },
     }
@@ -108,6 +102,11 @@ def online_workers(celery: Celery, seconds: float) -> list[str] | None:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _on_child(**_: object) -> None:
     die_with_parent()
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _on_stop(**_: object) -> None:
+    ask_to_stop()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

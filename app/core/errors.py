@@ -106,6 +106,34 @@ class NotRetryableError(RequestError):
     status = 409
 
 
+class NotRestorableError(RequestError):
+    code = "deletion.final"
+    message = "The time in which this deletion could be undone is over."
+    hint = "Add the link again."
+    status = 409
+
+
+class EditConflictError(RequestError):
+    code = "request.edit_conflict"
+    message = "Somebody else has edited this since you read it."
+    hint = "Read it again, and send your change with its present version in If-Match."
+    status = 412
+
+
+class InvalidVersionError(RequestError):
+    code = "request.invalid_version"
+    message = "The If-Match header does not hold a version."
+    hint = "Send the `version` that you have read, in double quotes, or leave the header out."
+    status = 422
+
+
+class SceneBusyError(RequestError):
+    code = "scene.busy"
+    message = "Others were changing this scene at the same moment, again and again."
+    hint = "Try again in a moment."
+    status = 409
+
+
 class IdempotencyKeyReusedError(RequestError):
     code = "request.key_reused"
     message = "This Idempotency-Key was sent before with another request."

@@ -20,10 +20,19 @@ class Policy(StrEnum):
     NEVER = "never"
 
 
+class Blame(StrEnum):
+    """Whose failure it is: what fails again and again is left alone for a while (services/admission.py)."""
+
+    NOBODY = "nobody"  # site and bucket have done their part
+    SITE = "site"
+    BUCKET = "bucket"
+
+
 class MediaError(TakeupError):
     """A scene's media could not be fetched, stored or read."""
 
     policy: ClassVar[Policy] = Policy.RETRY
+    blame: ClassVar[Blame] = Blame.NOBODY
     status = 422
 
     def failure(self) -> dict[str, str | bool]:
@@ -68,6 +77,7 @@ class ConnectionFailedError(MediaError):
     code = "fetch.connection"
     message = "The site could not be reached."
     hint = "It is tried again by itself; check that the site is up."
+    blame = Blame.SITE
 
 
 class FetchTimeoutError(MediaError):
@@ -80,6 +90,7 @@ class StalledError(MediaError):
     code = "fetch.stalled"
     message = "The site stopped sending."
     hint = "It is tried again by itself."
+    blame = Blame.SITE
 
 
 class TruncatedError(MediaError):
@@ -92,6 +103,7 @@ class ServerFaultError(MediaError):
     code = "fetch.server_error"
     message = "The site answered with an error of its own."
     hint = "It is tried again by itself."
+    blame = Blame.SITE
 
 
 class ExpiredAddressError(MediaError):
@@ -113,6 +125,7 @@ class RateLimitedError(MediaError):
     message = "The site asks for fewer requests."
     hint = "It is tried again by itself, later."
     policy = Policy.COOL
+    blame = Blame.SITE
 
     def __init__(self, detail: str | None = None, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(detail)
@@ -221,6 +234,7 @@ class StorageUnavailableError(MediaError):
     code = "storage.unavailable"
     message = "The storage bucket did not answer."
     hint = "It is tried again by itself; an operator finds the cause with `takeup doctor`."
+    blame = Blame.BUCKET
 
 
 class StorageDeniedError(MediaError):
@@ -228,6 +242,7 @@ class StorageDeniedError(MediaError):
     message = "The storage bucket refused the server's credentials."
     hint = "An operator must check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and their rights."
     policy = Policy.USER
+    blame = Blame.BUCKET
 
 
 class NoBucketError(MediaError):
@@ -235,6 +250,7 @@ class NoBucketError(MediaError):
     message = "The storage bucket does not exist."
     hint = "An operator must create it, or correct S3_BUCKET."
     policy = Policy.USER
+    blame = Blame.BUCKET
 
 
 class DiskFullError(MediaError):

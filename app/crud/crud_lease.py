@@ -6,15 +6,15 @@ whose scene was canceled, replaced or deleted, matches nothing, and must stop.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from pymongo import ReturnDocument
 from uuid_utils import uuid4
 
 from app.core.database import Document, Sync, server_now_sync
-from app.crud.crud_scene import ALIVE, state_change, update_scene_status_sync
-from app.models.media import ACTIVE, Status
+from app.crud.crud_scene import ALIVE, edit, state_change, update_scene_status_sync
+from app.models.media import ACTIVE, WAITING, Status, milliseconds
 
 MAX_ATTEMPT_RECORDS = 20
 
@@ -49,21 +49,19 @@ class Claim:
 def claim(database: Sync, scene_id: str, generation: int, worker: str, lease_seconds: float) -> Claim | None:
     """Take the scene's generation if it waits and is due; None where there is nothing (or no longer) to do."""
     now = server_now_sync(database)
-    token = str(uuid4())
-    lease = _lease(token, worker, now, now, lease_seconds)
+    condition, update = state_change(
+        Status.RESOLVING,
+        {"lease": _lease(str(uuid4()), worker, now, now, lease_seconds), "error": None, "progress": {"bytes_done": 0}},
+        among=WAITING,
+    )
+    update["$inc"]["media.attempt"] = 1
     due: Document = {
         "_id": scene_id,
         **ALIVE,
         "media.generation": generation,
-        "$or": [
-            {"media.status": Status.QUEUED},
-            {"media.status": Status.RETRYING, "media.next_attempt.at": {"$lte": now}},
-        ],
+        **condition,
+        "$or": [{"media.status": Status.QUEUED}, {"media.due_ms": {"$lte": milliseconds(now)}}],
     }
-    update = state_change(
-        Status.RESOLVING, {"lease": lease, "next_attempt": None, "error": None, "progress": {"bytes_done": 0}}
-    )
-    update["$inc"]["media.attempt"] = 1
     document = database["scenes"].find_one_and_update(due, update, return_document=ReturnDocument.AFTER)
     return _claim_of(document) if document else None
 
@@ -73,7 +71,7 @@ def _lease(token: str, worker: str, started_at: datetime, now: datetime, seconds
         "token": token,
         "worker": worker,
         "started_at": started_at,
-        "expires_at": now + timedelta(seconds=seconds),
+        "expires_ms": milliseconds(now, seconds),
     }
 
 
@@ -100,11 +98,7 @@ def renew(database: Sync, claim: Claim, lease_seconds: float, progress: Mapping[
     lease = _lease(claim.token, claim.worker, claim.started_at, now, lease_seconds)
     result = database["scenes"].update_one(
         {**claim.fence, "media.status": {"$in": sorted(ACTIVE)}},
-        {
-            "$set": {"media.lease": lease, "media.progress": dict(progress)},
-            "$inc": {"version": 1},
-            "$currentDate": {"updated_at": True},
-        },
+        edit({"media.lease": lease, "media.progress": dict(progress)}),
     )
     return result.matched_count == 1
 
@@ -119,6 +113,21 @@ def note_upload(database: Sync, claim: Claim, upload: Mapping[str, Any] | None) 
     """Write down the multipart upload, before its first part is sent; False where the claim no longer stands."""
     result = database["scenes"].update_one(claim.fence, {"$set": {"media.upload": upload}, "$inc": {"version": 1}})
     return result.matched_count == 1
+
+
+def give_back(database: Sync, claim: Claim, due_ms: int) -> bool:
+    """Queue the scene again as if this attempt had never begun; False where the claim no longer stands."""
+    condition, update = state_change(Status.QUEUED, {"lease": None, "progress": None}, among=ACTIVE, due_ms=due_ms)
+    update["$inc"]["media.attempt"] = -1
+    return database["scenes"].update_one({**claim.fence, **condition}, update).matched_count == 1
+
+
+def hold_back(database: Sync, scene: Document, error: Mapping[str, Any], due_ms: int) -> bool:
+    """Have a scene that nobody has claimed wait until then, for a reason that is not its own."""
+    fence = {"_id": scene["_id"], **ALIVE, "media.generation": scene["media"]["generation"]}
+    return update_scene_status_sync(
+        database, fence, Status.RETRYING, {"error": dict(error)}, among=WAITING, due_ms=due_ms
+    )
 
 
 def let_go(database: Sync, claim: Claim) -> None:
@@ -143,7 +152,13 @@ class Ending:
 
 
 def end_attempt(
-    database: Sync, claim: Claim, target: Status, ending: Ending, fields: Mapping[str, Any] | None = None
+    database: Sync,
+    claim: Claim,
+    target: Status,
+    ending: Ending,
+    fields: Mapping[str, Any] | None = None,
+    *,
+    due_ms: int | None = None,
 ) -> bool:
     """Write the attempt's end: state, record and result in one write; False where the claim no longer stands."""
     now = server_now_sync(database)
@@ -155,7 +170,7 @@ def end_attempt(
         "attempts": [*claim.attempts, record][-MAX_ATTEMPT_RECORDS:],
         **(fields or {}),
     }
-    return update_scene_status_sync(database, claim.fence, target, changes)
+    return update_scene_status_sync(database, claim.fence, target, changes, among=ACTIVE, due_ms=due_ms)
 
 
 def attempt_record(n: int, worker: str, started_at: datetime, ended_at: datetime, ending: Ending) -> Document:

@@ -1,10 +1,19 @@
 """Counts over a workspace's scenes."""
 
+import asyncio
+import time
+from collections import defaultdict
 from dataclasses import dataclass
+
+from pymongo import ASCENDING
 
 from app.core.database import Async, server_now
 from app.crud.crud_scene import ALIVE
 from app.models.media import ACTIVE, WAITING, Status
+
+_FRESH_SECONDS = 2.0
+_SHARE_OF_TIME = 0.05
+"""Counting takes longer the more scenes there are: it may take this much of the time, however often one looks."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +33,32 @@ class Overview:
         return sum(self.scenes.get(status, 0) for status in ACTIVE)
 
 
-async def overview(database: Async, workspace: str) -> Overview:
+class Overviews:
+    """The overview of each workspace, kept for two seconds, or for twenty times as long as it took to count."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Overview, float]] = {}
+        self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def of(self, database: Async, workspace: str) -> Overview:
+        async with self._counting[workspace]:
+            kept = self._kept.get(workspace)
+            if kept is not None and time.monotonic() < kept[1]:
+                return kept[0]
+            began = time.monotonic()
+            overview = await count_scenes(database, workspace)
+            ended = time.monotonic()
+            self._kept[workspace] = (overview, ended + max(_FRESH_SECONDS, (ended - began) / _SHARE_OF_TIME))
+            return overview
+
+
+async def count_scenes(database: Async, workspace: str) -> Overview:
+    """The workspace's overview, counted now."""
     mine = {"workspace": workspace, **ALIVE}
     scenes = await _count(database, {**mine, "media": {"$ne": None}}, "$media.status")
     failures = await _count(database, {**mine, "media.status": Status.FAILED}, "$media.error.code")
-    oldest = await database["scenes"].find_one({**mine, "media.status": Status.QUEUED}, sort=[("media.status_at", 1)])
+    queued = {"media.due_ms": {"$gt": 0}, **mine, "media.status": Status.QUEUED}
+    oldest = await database["scenes"].find_one(queued, sort=[("media.due_ms", ASCENDING)])
     wait = (await server_now(database) - oldest["media"]["status_at"]).total_seconds() if oldest else None
     return Overview(scenes, failures, None if wait is None else max(0.0, round(wait, 3)))
 

@@ -1,15 +1,17 @@
 """Where scenes stand in their project. A scene's position is an order key: moving it rewrites that scene alone."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from fractional_indexing import generate_key_between, generate_n_keys_between
 from pymongo import ASCENDING
 from uuid_utils import uuid7
 
+from app.core.config import Settings
 from app.core.database import Async, Document, server_now
 from app.core.errors import SceneNotFoundError
-from app.crud.crud_scene import ALIVE, edit, get_scene
-from app.models.media import new_media
+from app.crud.crud_scene import ALIVE
+from app.models.media import Status, new_run
 
 
 async def create_scenes(
@@ -18,7 +20,7 @@ async def create_scenes(
     project_id: str,
     contents: Sequence[tuple[str, str | None]],
     *,
-    max_attempts: int,
+    settings: Settings,
     after: str | None = None,
     at_end: bool = True,
 ) -> list[Document]:
@@ -33,7 +35,7 @@ async def create_scenes(
             "position": position,
             "text": text,
             "version": 1,
-            "media": {**new_media(link, max_attempts), "status_at": now, "requested_at": None} if link else None,
+            "media": _pending(link, settings, now) if link else None,
             "deletion": None,
             "created_at": now,
             "updated_at": now,
@@ -43,6 +45,17 @@ async def create_scenes(
     if documents:
         await database["scenes"].insert_many(documents)
     return documents
+
+
+def _pending(link: str, settings: Settings, now: datetime) -> Document:
+    return new_run(
+        link,
+        0,
+        Status.PENDING,
+        now=now,
+        wait_seconds=settings.takeup_pending_grace_seconds,
+        max_attempts=settings.takeup_max_attempts,
+    )
 
 
 async def _gap(database: Async, project_id: str, after: str | None, *, at_end: bool) -> tuple[str | None, str | None]:
@@ -62,12 +75,9 @@ async def _gap(database: Async, project_id: str, after: str | None, *, at_end: b
     return lower, following["position"] if following else None
 
 
-async def move_scene(database: Async, workspace: str, scene_id: str, after: str | None) -> None:
-    """Put the scene behind `after` (None: first) by rewriting its own position alone."""
-    scene = await get_scene(database, workspace, scene_id)
-    if after == scene_id:
-        return
+async def position_after(database: Async, scene: Document, after: str | None) -> str:
+    """The position that puts the scene behind `after` (None: first). Raises `SceneNotFoundError`."""
+    if after == scene["_id"]:
+        return str(scene["position"])
     lower, upper = await _gap(database, scene["project_id"], after, at_end=False)
-    await database["scenes"].update_one(
-        {"_id": scene_id, **ALIVE}, edit({"position": generate_key_between(lower, upper)})
-    )
+    return str(generate_key_between(lower, upper))

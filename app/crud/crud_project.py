@@ -1,11 +1,14 @@
-"""Projects: their queries and edits, and the intent to delete one with its scenes."""
+"""Projects: their queries and edits, and deleting one with its scenes."""
 
-from pymongo import DESCENDING
+from pymongo import DESCENDING, ReturnDocument
 from uuid_utils import uuid7
 
-from app.core.database import Async, Document, Sync, server_now
-from app.core.errors import ProjectNotFoundError
+from app.core.config import Settings
+from app.core.database import Async, Document, Sync, server_now, server_now_sync
+from app.core.errors import EditConflictError, NotRestorableError, ProjectNotFoundError
+from app.crud.crud_deletion import deletion_at, restore_scene
 from app.crud.crud_scene import ALIVE, edit
+from app.models.media import ACTIVE, milliseconds
 
 
 async def create_project(database: Async, workspace: str, title: str) -> Document:
@@ -39,29 +42,70 @@ async def list_projects(database: Async, workspace: str, limit: int, before: str
     return await database["projects"].find(wanted).sort([("_id", DESCENDING)]).limit(limit).to_list()
 
 
-async def rename_project(database: Async, workspace: str, project_id: str, title: str) -> Document:
-    """Raises `ProjectNotFoundError`."""
-    await database["projects"].update_one({"_id": project_id, "workspace": workspace, **ALIVE}, edit({"title": title}))
-    return await get_project(database, workspace, project_id)
+async def rename_project(
+    database: Async, workspace: str, project_id: str, title: str, unchanged_since: int | None
+) -> Document:
+    """Raises `ProjectNotFoundError`, or `EditConflictError` where it was renamed after the version it names."""
+    wanted: Document = {"_id": project_id, "workspace": workspace, **ALIVE}
+    if unchanged_since is not None:
+        wanted["version"] = {"$lte": unchanged_since}
+    renamed = await database["projects"].find_one_and_update(
+        wanted, edit({"title": title}), return_document=ReturnDocument.AFTER
+    )
+    if renamed is None:
+        await get_project(database, workspace, project_id)
+        raise EditConflictError
+    return renamed
 
 
-async def mark_project_deleted(database: Async, workspace: str, project_id: str) -> None:
+async def mark_project_deleted(database: Async, settings: Settings, workspace: str, project_id: str) -> Document:
     """Write the intent to delete: the project first, so that a crash leaves something to finish from.
 
-    Writing it again changes nothing. Raises `ProjectNotFoundError` where there is no such project (any more).
+    Writing it again changes nothing. Returns the deletion. Raises `ProjectNotFoundError` where there is no such
+    project (any more).
     """
     mine = {"_id": project_id, "workspace": workspace}
-    deletion = edit({"deletion": {"at": await server_now(database)}})
-    if (await database["projects"].update_one({**mine, **ALIVE}, deletion)).matched_count:
-        await database["scenes"].update_many({"project_id": project_id, **ALIVE}, deletion)
-    elif await database["projects"].find_one(mine) is None:
+    deletion = deletion_at(await server_now(database), settings, with_project=True)
+    if (await database["projects"].update_one({**mine, **ALIVE}, edit(deletion))).matched_count:
+        await database["scenes"].update_many({"project_id": project_id, **ALIVE}, edit(deletion))
+    project = await database["projects"].find_one(mine)
+    if project is None or not project["deletion"]:
         raise ProjectNotFoundError
+    found: Document = project["deletion"]
+    return found
+
+
+async def restore_project(database: Async, settings: Settings, workspace: str, project_id: str) -> list[Document]:
+    """Take a project's deletion back, and those of the scenes that went with it; the scenes that were queued anew.
+
+    The scenes come first: after a crash in between, the project is still deleted, and can be restored again.
+    Raises `ProjectNotFoundError`, or `NotRestorableError` where the time for it is over.
+    """
+    project = await database["projects"].find_one({"_id": project_id, "workspace": workspace})
+    if project is None:
+        raise ProjectNotFoundError
+    if not project["deletion"]:
+        return []
+    now_ms = milliseconds(await server_now(database))
+    if project["deletion"]["purge_ms"] <= now_ms:
+        raise NotRestorableError
+    with_it: Document = {"project_id": project_id, "deletion.with_project": True}
+    running = database["scenes"].find({**with_it, "media.status": {"$in": sorted(ACTIVE)}}, {"_id": 1})
+    queued = [
+        (await restore_scene(database, settings, workspace, scene["_id"]))[0] for scene in await running.to_list()
+    ]
+    await database["scenes"].update_many({**with_it, "deletion.final": False}, edit({"deletion": None}))
+    in_time = {"_id": project_id, "deletion.purge_ms": {"$gt": now_ms}}
+    if not (await database["projects"].update_one(in_time, edit({"deletion": None}))).matched_count:
+        await get_project(database, workspace, project_id)  # where somebody else has just restored it
+    return queued
 
 
 def finish_project_deletions(database: Sync) -> int:
-    """Mark the scenes of deleted projects, and remove each project whose last scene is gone; how many were removed."""
+    """Mark what scenes of deleted projects are not, and remove each project whose last scene is gone; how many."""
     removed = 0
-    for project in database["projects"].find({"deletion": {"$ne": None}}):
+    now_ms = milliseconds(server_now_sync(database))
+    for project in database["projects"].find({"deletion.purge_ms": {"$lte": now_ms}}):
         database["scenes"].update_many({"project_id": project["_id"], **ALIVE}, edit({"deletion": project["deletion"]}))
         if database["scenes"].find_one({"project_id": project["_id"]}) is None:
             removed += database["projects"].delete_one({"_id": project["_id"]}).deleted_count

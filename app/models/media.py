@@ -1,10 +1,11 @@
 """A scene's media: its states, the transitions that are allowed, and its form in the API.
 
-A date that lies ahead is kept in a sub-document of its own (`next_attempt.at`, `lease.expires_at`): the embedded
-database stores a bare date given to `$set` as text (docs/decisions/0002-what-the-embedded-database-needs.md).
+A moment that lies ahead (`due_ms`, `lease.expires_ms`) is a whole number of milliseconds, so that whoever waits for it
+finds it by an index (docs/decisions/0006-moments-ahead-are-numbers.md).
 """
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -35,26 +36,40 @@ WAITING = frozenset({Status.QUEUED, Status.RETRYING})
 IN_FLIGHT = ACTIVE | WAITING
 TERMINAL = frozenset({Status.READY, Status.FAILED, Status.CANCELED})
 
-_ENDINGS = frozenset({Status.RETRYING, Status.FAILED, Status.CANCELED, Status.QUEUED})
+_ANEW = frozenset({Status.PENDING, Status.QUEUED})
+"""Another link, or another request for the same one: allowed at any time, under a new generation."""
+
+_ENDINGS = frozenset({Status.RETRYING, Status.FAILED, Status.CANCELED})
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.QUEUED}),
-    Status.QUEUED: frozenset({Status.RESOLVING, Status.CANCELED, Status.QUEUED}),
-    Status.RESOLVING: frozenset({Status.DOWNLOADING, Status.PROCESSING}) | _ENDINGS,
-    Status.DOWNLOADING: frozenset({Status.UPLOADING}) | _ENDINGS,
-    Status.UPLOADING: frozenset({Status.PROCESSING}) | _ENDINGS,
-    Status.PROCESSING: frozenset({Status.READY}) | _ENDINGS,
-    Status.RETRYING: frozenset({Status.RESOLVING, Status.CANCELED, Status.QUEUED}),
-    Status.READY: frozenset({Status.QUEUED}),
-    Status.FAILED: frozenset({Status.QUEUED}),
-    Status.CANCELED: frozenset({Status.QUEUED}),
+    Status.PENDING: _ANEW,
+    Status.QUEUED: _ANEW | {Status.RESOLVING, Status.RETRYING, Status.CANCELED},
+    Status.RESOLVING: _ANEW | {Status.DOWNLOADING, Status.PROCESSING} | _ENDINGS,
+    Status.DOWNLOADING: _ANEW | {Status.UPLOADING} | _ENDINGS,
+    Status.UPLOADING: _ANEW | {Status.PROCESSING} | _ENDINGS,
+    Status.PROCESSING: _ANEW | {Status.READY} | _ENDINGS,
+    Status.RETRYING: _ANEW | {Status.RESOLVING, Status.RETRYING, Status.CANCELED},
+    Status.READY: _ANEW,
+    Status.FAILED: _ANEW,
+    Status.CANCELED: _ANEW,
 }
-"""What may follow what. `queued` follows everything: a new request starts over under a new generation."""
+"""What may follow what. A worker that dies or shuts down gives its scene back: that is `queued` too, under the same
+generation. A scene whose site is held back goes on waiting: `retrying`, with no attempt counted."""
 
 
-def sources_of(target: Status) -> list[str]:
-    """The states from which `target` may be reached, sorted: what a state change puts into its filter."""
-    return sorted(source for source, targets in TRANSITIONS.items() if target in targets)
+def sources_of(target: Status, among: Iterable[Status] = tuple(Status)) -> list[str]:
+    """The states, of those `among`, from which `target` may be reached, sorted: a state change's condition."""
+    return sorted(source for source in among if target in TRANSITIONS[source])
+
+
+def milliseconds(moment: datetime, seconds_later: float = 0) -> int:
+    """A moment that lies ahead, in the form that documents keep: milliseconds since 1970 in UTC."""
+    return int((moment.timestamp() + seconds_later) * 1000)
+
+
+def moment_of(ms: int) -> datetime:
+    """The date of a number that `milliseconds` gave."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
 
 
 class Progress(BaseModel):
@@ -141,25 +156,26 @@ class Media(BaseModel):
     @classmethod
     def from_document(cls, media: dict[str, Any]) -> Self:
         """From the `media` of a scene's document; lease, upload and keys stay inside."""
-        return cls.model_validate({**media, "next_attempt_at": (media.get("next_attempt") or {}).get("at")})
+        retrying = media["status"] == Status.RETRYING
+        return cls.model_validate({**media, "next_attempt_at": moment_of(media["due_ms"]) if retrying else None})
 
 
-def new_media(source_url: str, max_attempts: int) -> dict[str, Any]:
-    """The `media` of a scene whose link nobody has asked to store yet."""
+def new_run(
+    source_url: str, generation: int, status: Status, *, now: datetime, wait_seconds: float, max_attempts: int
+) -> dict[str, Any]:
+    """The whole `media` of a new request, or of a link that nobody has asked to store yet.
+
+    One place, so that no field of an earlier run survives. After `wait_seconds` the reconciler looks at it.
+    """
     return {
         "source_url": source_url,
-        "generation": 0,
-        "status": Status.PENDING,
-        **blank_run(max_attempts),
-    }
-
-
-def blank_run(max_attempts: int) -> dict[str, Any]:
-    """What every new request for storage starts from; one place, so that no field of an earlier run survives."""
-    return {
+        "generation": generation,
+        "status": status,
+        "status_at": now,
+        "requested_at": now if status is Status.QUEUED else None,
+        "due_ms": milliseconds(now, wait_seconds),
         "attempt": 0,
         "max_attempts": max_attempts,
-        "next_attempt": None,
         "lease": None,
         "progress": None,
         "error": None,

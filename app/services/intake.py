@@ -1,13 +1,13 @@
 """The use case: claim -> resolve -> fetch -> store -> process -> ready.
 
 One call takes one generation of one scene as far as it goes. It ends `ready`, `failed` with a code, or `retrying`;
-and where the claim is lost on the way it stops, removes what it made, and writes nothing more.
+`queued` again where the worker stops or the bucket refuses everybody; and where the claim is lost on the way it stops,
+removes what it made, and writes nothing more.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from hashlib import sha256
 from logging import getLogger
 from typing import Any
@@ -15,16 +15,19 @@ from typing import Any
 from app.core.config import Settings
 from app.core.database import DatabaseError, Sync, server_now_sync
 from app.core.media_errors import InternalError, MediaError, StorageUnavailableError
+from app.core.shutdown import stopping_for
 from app.crud import crud_backlog, crud_lease
 from app.crud.crud_lease import Claim, Ending
-from app.models.media import Status
+from app.crud.crud_scene import find_scene_sync
+from app.models.media import Status, milliseconds
+from app.services.admission import Admission
 from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.filename import display_filename
 from app.services.fetch.guard import Guard
 from app.services.fetch.source import Source
-from app.services.lease import LeaseKeeper, LeaseLostError
+from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
 from app.services.process.inspect import Inspection, inspect
 from app.services.retry import may_retry, retry_delay
 from app.services.storage import keys
@@ -32,34 +35,53 @@ from app.services.storage.bucket import Bucket, ObjectExistsError
 from app.services.storage.multipart import Target, Upload, Watcher, store_stream
 from app.services.sweep import sweep_scene
 
+_HAND_OVER_SECONDS = 5.0
+"""What ending a job takes at most: so long before the end of the shutdown it begins."""
+
 log = getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What the use case works with: the database, the bucket, the settings, and the worker's name."""
+    """What the use case works with: the database, the bucket, the settings, and the worker's name (machine/process)."""
 
     database: Sync
     bucket: Bucket
     settings: Settings
     worker: str
 
-    def run(self, scene_id: str, generation: int) -> None:
-        """Take this generation of this scene in. A scene that does not wait to be claimed is left alone."""
+    def run(self, scene_id: str, generation: int) -> bool:
+        """Take this generation of this scene in, if it waits for that; whether it was given back for another worker."""
+        scene = find_scene_sync(self.database, scene_id)
+        if scene is None or scene["media"] is None or not self._admission.admits(scene):
+            return False
         seconds = self.settings.takeup_lease_seconds
         claim = crud_lease.claim(self.database, scene_id, generation, self.worker, seconds)
         if claim is None:
-            return
-        with LeaseKeeper(self.database, claim, seconds, self.settings.takeup_job_seconds) as keeper:
+            return False
+        with LeaseKeeper(self.database, claim, seconds, self.settings.takeup_job_seconds, self._stops) as keeper:
             try:
                 self._take_in(claim, keeper)
             except LeaseLostError:
                 self._leave(claim)
+            except HandOverError:
+                return self._give_back(claim)
             except MediaError as error:
                 self._fail(claim, keeper, error)
             except Exception:
                 log.exception("scene %s: attempt %d broke", scene_id, claim.attempt)
                 self._fail(claim, keeper, InternalError())
+        return False
+
+    @property
+    def _admission(self) -> Admission:
+        return Admission(self.database, self.bucket, self.settings, self.worker.partition("/")[0])
+
+    def _stops(self) -> bool:
+        """Whether the worker is stopping, and has no more time than ending the job takes."""
+        stopping = stopping_for()
+        seconds = self.settings.takeup_shutdown_seconds
+        return stopping is not None and stopping > seconds - min(_HAND_OVER_SECONDS, seconds / 2)
 
     def _take_in(self, claim: Claim, keeper: LeaseKeeper) -> None:
         original = self._adopted(claim, keeper) or self._fetch(claim, keeper)
@@ -174,19 +196,30 @@ class Intake:
         if not crud_lease.end_attempt(self.database, claim, Status.READY, ending, fields):
             raise LeaseLostError
         log.info("scene %s: ready, %d bytes", claim.scene_id, original["bytes"])
+        self._admission.succeeded(claim.source_url)
         if not first:
             self._sweep(claim)
 
+    def _give_back(self, claim: Claim) -> bool:
+        """Queue the scene for another worker, with no attempt counted."""
+        due_ms = milliseconds(server_now_sync(self.database), self.settings.takeup_claim_grace_seconds)
+        given = crud_lease.give_back(self.database, claim, due_ms)
+        if not given:
+            self._leave(claim)
+        return given
+
     def _fail(self, claim: Claim, keeper: LeaseKeeper, error: MediaError) -> None:
         """Write the failure down: tried again later where its policy and the cap allow it, else for good."""
+        log.info("scene %s: attempt %d ended with %s", claim.scene_id, claim.attempt, error.code)
+        if self._admission.failed(claim.source_url, error):
+            self._give_back(claim)
+            return
         again = may_retry(error.policy, claim.attempt, claim.max_attempts)
         ending = Ending("retrying" if again else "failed", error.failure(), keeper.meter.stored)
         now = server_now_sync(self.database)
-        log.info("scene %s: attempt %d ended with %s", claim.scene_id, claim.attempt, error.code)
         if again:
-            at = now + timedelta(seconds=retry_delay(error, claim.attempt, self.settings))
-            fields = {"next_attempt": {"at": at}}
-            held = crud_lease.end_attempt(self.database, claim, Status.RETRYING, ending, fields)
+            due_ms = milliseconds(now, retry_delay(error, claim.attempt, self.settings))
+            held = crud_lease.end_attempt(self.database, claim, Status.RETRYING, ending, due_ms=due_ms)
         else:
             crud_backlog.note_sweep(self.database, claim.scene_id, now)
             held = self._discard(claim, keeper) and crud_lease.end_attempt(

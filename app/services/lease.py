@@ -26,15 +26,27 @@ class LeaseLostError(Exception):
     """The scene was canceled, replaced, deleted or given to another worker: stop, and leave it alone."""
 
 
+class HandOverError(Exception):
+    """The worker is stopping, and the time in which it might have finished is over: give the scene back."""
+
+
 class LeaseKeeper:
     """Renews one claim from a thread of its own, with the progress in the same write, at most twice a second."""
 
-    def __init__(self, database: Sync, claim: Claim, lease_seconds: float, deadline_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Sync,
+        claim: Claim,
+        lease_seconds: float,
+        deadline_seconds: float,
+        must_hand_over: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.claim = claim
         self.meter = ProgressMeter()
         self._database = database
         self._lease_seconds = lease_seconds
         self._deadline = time.monotonic() + deadline_seconds
+        self._must_hand_over = must_hand_over
         self._renewed_at = self._looked_at = time.monotonic()
         self._written: Mapping[str, Any] = {}
         self._lost = Event()
@@ -53,7 +65,7 @@ class LeaseKeeper:
         self._thread.join()
 
     def on_stop(self, stop: Callable[[], None]) -> None:
-        """Call this, from the keeper's thread, when the claim is lost or the time is up: it ends a blocked read."""
+        """Call this, from the keeper's thread, when the work must end: it ends a blocked read."""
         self._stop = stop
 
     @property
@@ -61,9 +73,11 @@ class LeaseKeeper:
         return self._lost.is_set()
 
     def check(self) -> None:
-        """Raise `LeaseLostError` if the claim is lost, `FetchTimeoutError` if the job has had its time."""
+        """Raise `LeaseLostError`, `HandOverError`, or `FetchTimeoutError` if the job has had its time."""
         if self._lost.is_set() or self._overdue:
             raise LeaseLostError
+        if self._must_hand_over():
+            raise HandOverError
         if time.monotonic() > self._deadline:
             raise FetchTimeoutError
 
@@ -96,7 +110,8 @@ class LeaseKeeper:
             if not self.lost and not self._stands():
                 self._lost.set()
                 log.info("scene %s: the lease of generation %d is lost", self.claim.scene_id, self.claim.generation)
-            if self._stop is not None and (self.lost or time.monotonic() > self._deadline):
+            must_end = self.lost or time.monotonic() > self._deadline or self._must_hand_over()
+            if self._stop is not None and must_end:
                 self._stop()
 
     def _stands(self) -> bool:

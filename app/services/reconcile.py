@@ -8,8 +8,9 @@ from logging import getLogger
 from app.core.config import Settings
 from app.core.database import Document, Sync, server_now_sync
 from app.crud import crud_backlog
+from app.crud.crud_hold import BUCKET, find_holds, forget_old, held_until_ms
 from app.crud.crud_project import finish_project_deletions
-from app.models.media import Status
+from app.models.media import Status, milliseconds
 
 _BATCH = 500
 """Most scenes of one kind that one round looks at, and most messages that it leaves waiting in the broker."""
@@ -28,30 +29,30 @@ def reconcile(database: Sync, settings: Settings, ring: Ring, waiting_messages: 
     the claim.
     """
     now = server_now_sync(database)
+    due_ms = milliseconds(now, settings.takeup_claim_grace_seconds)
     crashed = [
         scene
         for scene in crud_backlog.expired_leases(database, now, _BATCH)
-        if crud_backlog.end_crashed_attempt(database, scene, now) is Status.QUEUED
+        if crud_backlog.end_crashed_attempt(database, scene, now, due_ms) is Status.QUEUED
     ]
-    pending_for = settings.takeup_pending_grace_seconds
-    for scene in crud_backlog.forgotten(database, now, pending_for, _BATCH):
-        if crud_backlog.queue_forgotten(database, scene):
-            ring(scene["_id"], scene["media"]["generation"] + 1)
-    room = max(0, _BATCH - waiting_messages)
-    waiting = chain(
-        crashed,
-        crud_backlog.due_retries(database, now, room),
-        crud_backlog.unclaimed(database, now, settings.takeup_claim_grace_seconds, room),
-    )
-    if rung := _ring_for(waiting, ring):
+    held = held_until_ms(find_holds(database, [BUCKET]).get(BUCKET), now)
+    room = 0 if held else max(0, _BATCH - waiting_messages)
+    waiting = chain(crashed, crud_backlog.waiting_too_long(database, now, room))
+    if rung := _ring_for(database, waiting, ring, due_ms):
         log.info("rang for %d scenes, %d of them after a crash", rung, len(crashed))
     finish_project_deletions(database)
     crud_backlog.forget_idempotency_keys(database, now - _KEEP_ANSWERS)
+    forget_old(database, now - _KEEP_ANSWERS)
 
 
-def _ring_for(scenes: Iterable[Document], ring: Ring) -> int:
+def _ring_for(database: Sync, scenes: Iterable[Document], ring: Ring, due_ms: int) -> int:
+    """Send each scene's message, a link that nobody asked to store being queued first; how many were sent."""
     count = 0
     for scene in scenes:
-        ring(scene["_id"], scene["media"]["generation"])
-        count += 1
+        generation = scene["media"]["generation"]
+        if scene["media"]["status"] == Status.PENDING:
+            generation = crud_backlog.queue_forgotten(database, scene, due_ms)
+        if generation is not None:
+            ring(scene["_id"], generation)
+            count += 1
     return count

@@ -16,10 +16,21 @@ def may_retry(policy: Policy, attempt: int, max_attempts: int) -> bool:
     return policy in {Policy.RETRY, Policy.FRESH, Policy.COOL} and attempt < max_attempts
 
 
+def grown_delay(n: int, settings: Settings) -> float:
+    """Seconds to wait after the n-th failure (counted from 1): base x 3^(n-1), up to the longest pause."""
+    grown: float = settings.takeup_retry_base_seconds * 3.0 ** min(n - 1, 20)
+    return min(grown, settings.takeup_retry_max_seconds)
+
+
+def asked_delay(error: MediaError, settings: Settings) -> float:
+    """Seconds that a site which asks for fewer requests is given; 0 for any other failure."""
+    if error.policy is not Policy.COOL:
+        return 0.0
+    asked = error.retry_after_seconds if isinstance(error, RateLimitedError) else None
+    return _COOL_SECONDS if asked is None else min(asked, settings.takeup_retry_max_seconds)
+
+
 def retry_delay(error: MediaError, attempt: int, settings: Settings) -> float:
-    """Seconds to wait: base x 3^n up to the cap, give or take a quarter; a host that asks for time gets it."""
-    delay = min(settings.takeup_retry_base_seconds * 3 ** (attempt - 1), settings.takeup_retry_max_seconds)
-    if error.policy is Policy.COOL:
-        asked = error.retry_after_seconds if isinstance(error, RateLimitedError) else None
-        delay = max(delay, _COOL_SECONDS if asked is None else min(asked, settings.takeup_retry_max_seconds))
-    return float(delay) * (1 + random.uniform(0 if error.policy is Policy.COOL else -_JITTER, _JITTER))
+    """Seconds until the next attempt: grown, give or take a quarter; a site that asks for time gets all of it."""
+    delay = max(grown_delay(attempt, settings), asked_delay(error, settings))
+    return delay * (1 + random.uniform(0 if error.policy is Policy.COOL else -_JITTER, _JITTER))

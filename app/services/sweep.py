@@ -11,9 +11,9 @@ from logging import getLogger
 
 from app.core.database import Document, Sync, server_now_sync
 from app.core.media_errors import MediaError
-from app.crud import crud_backlog
+from app.crud import crud_backlog, crud_deletion
 from app.crud.crud_scene import SWEEP_DELAY_SECONDS, find_scene_sync
-from app.models.media import IN_FLIGHT, Status
+from app.models.media import IN_FLIGHT, Status, milliseconds
 from app.services.storage import keys
 from app.services.storage.bucket import Bucket
 
@@ -24,7 +24,7 @@ log = getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Ownership:
+class Ownership:
     """What one scene owns of its prefix, as its document said at one moment."""
 
     prefix: str
@@ -33,9 +33,9 @@ class _Ownership:
     objects: frozenset[str]
 
     @classmethod
-    def of(cls, project_id: str, scene_id: str, document: Document | None) -> "_Ownership":
+    def of(cls, project_id: str, scene_id: str, document: Document | None) -> "Ownership":
         prefix = keys.scene_prefix(project_id, scene_id)
-        if document is None or document["deletion"]:
+        if document is None or (document["deletion"] and document["deletion"]["final"]):
             return cls(prefix, float("inf"), whole_generation=False, objects=frozenset())
         media = document["media"]
         if media is None:
@@ -61,7 +61,7 @@ class _Ownership:
 
 def sweep_scene(database: Sync, bucket: Bucket, project_id: str, scene_id: str) -> int:
     """Remove every object and multipart upload of the scene that it does not own; how many."""
-    ownership = _Ownership.of(project_id, scene_id, find_scene_sync(database, scene_id))
+    ownership = Ownership.of(project_id, scene_id, find_scene_sync(database, scene_id))
     strays = [key for key in bucket.keys(ownership.prefix) if not ownership.owns(key, upload=False)]
     bucket.delete(strays)
     uploads = [item for item in bucket.open_uploads(ownership.prefix) if not ownership.owns(item.key, upload=True)]
@@ -72,17 +72,19 @@ def sweep_scene(database: Sync, bucket: Bucket, project_id: str, scene_id: str) 
 
 def finish_deletion(database: Sync, bucket: Bucket, scene: Document, now: datetime) -> bool:
     """Empty a deleted scene's prefix, and remove the document once no worker can be writing there any more."""
+    if not crud_deletion.make_final(database, scene):
+        return False
     sweep_scene(database, bucket, scene["project_id"], scene["_id"])
     if _may_be_written(scene, now):
         return False
-    crud_backlog.remove_scene(database, scene["_id"])
+    crud_deletion.remove_scene(database, scene["_id"])
     return True
 
 
 def _may_be_written(scene: Document, now: datetime) -> bool:
     """Whether a worker holds the scene, or lost it so lately that a write of its may still be under way."""
     sweep = scene.get("sweep")
-    if sweep and sweep["at"] > now:
+    if sweep and sweep["at_ms"] > milliseconds(now):
         return True
     leased = bool(scene["media"] and scene["media"]["lease"])
     return leased and now < scene["deletion"]["at"] + timedelta(seconds=SWEEP_DELAY_SECONDS)
@@ -91,7 +93,7 @@ def _may_be_written(scene: Document, now: datetime) -> bool:
 def clean_up(database: Sync, bucket: Bucket) -> None:
     """Finish the deletions and sweeps that are due; one that fails is left for later, and holds up no other."""
     now = server_now_sync(database)
-    for scene in crud_backlog.deletions(database, _BATCH):
+    for scene in crud_deletion.due_deletions(database, now, _BATCH):
         with _left_for_later(scene):
             finish_deletion(database, bucket, scene, now)
     for scene in crud_backlog.due_sweeps(database, now, _BATCH):
@@ -108,14 +110,10 @@ def _left_for_later(scene: Document) -> Iterator[None]:
         log.warning("scene %s: cleaning up waits for the bucket: %s", scene["_id"], error)
 
 
-def sweep_or_delete(database: Sync, bucket: Bucket, scene_id: str) -> None:
+def sweep_once(database: Sync, bucket: Bucket, scene_id: str) -> None:
     """What a bell for one scene's leftovers asks for."""
     scene = find_scene_sync(database, scene_id)
-    if scene is None:
-        return
-    if scene["deletion"]:
-        finish_deletion(database, bucket, scene, server_now_sync(database))
-    else:
+    if scene is not None:
         sweep_scene(database, bucket, scene["project_id"], scene_id)
 
 
@@ -128,7 +126,7 @@ def abort_unowned_uploads(database: Sync, bucket: Bucket) -> int:
         if scene_id is None or upload.initiated > now - _UPLOAD_AGE:
             continue
         project_id = upload.key.split("/")[1]
-        if not _Ownership.of(project_id, scene_id, find_scene_sync(database, scene_id)).owns(upload.key, upload=True):
+        if not Ownership.of(project_id, scene_id, find_scene_sync(database, scene_id)).owns(upload.key, upload=True):
             bucket.abort_upload(upload.key, upload.upload_id)
             aborted += 1
     return aborted

@@ -4,25 +4,27 @@
 that a slow bucket holds no rescue up.
 """
 
-from app.core.celery_app import MEDIA_QUEUE, celery_app
+from app.core.celery_app import CLEANING_QUEUE, MEDIA_QUEUE, celery_app
 from app.core.config import get_settings
 from app.core.database import worker_database
 from app.services.reconcile import reconcile
 from app.services.storage.bucket import worker_bucket
-from app.services.sweep import abort_unowned_uploads, clean_up, sweep_or_delete
+from app.services.sweep import abort_unowned_uploads, clean_up, sweep_once
 from app.tasks.media_tasks import download_media_task
 
 
-def _waiting_messages() -> int:
-    """How many bells wait in the broker to be heard."""
+def _waiting_messages(queue: str) -> int:
+    """How many messages wait in that queue of the broker."""
     with celery_app.connection_for_read() as connection, connection.channel() as channel:
-        return int(channel.queue_declare(MEDIA_QUEUE, durable=True).message_count)
+        return int(channel.queue_declare(queue, durable=True).message_count)
 
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def reconcile_task() -> None:
-    """Ring again for every scene that waits too long."""
-    reconcile(worker_database(), get_settings(), download_media_task.delay, _waiting_messages())
+    """Ring again for every scene that waits too long, and for cleaning up where nothing of that waits already."""
+    reconcile(worker_database(), get_settings(), download_media_task.delay, _waiting_messages(MEDIA_QUEUE))
+    if not _waiting_messages(CLEANING_QUEUE):
+        clean_up_task.delay()
 
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
@@ -33,8 +35,8 @@ def clean_up_task() -> None:
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def sweep_scene_task(scene_id: str) -> None:
-    """Remove what the scene left behind, or the whole scene if it is deleted."""
-    sweep_or_delete(worker_database(), worker_bucket(), scene_id)
+    """Remove what the scene left behind."""
+    sweep_once(worker_database(), worker_bucket(), scene_id)
 
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]

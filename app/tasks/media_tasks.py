@@ -30,7 +30,8 @@ class _SceneTask(Task):  # type: ignore[misc]  # Celery has no types
 def download_media_task(scene_id: str, generation: int) -> None:
     """Fetch and store this generation of this scene's media, if it still waits for that."""
     worker = f"{socket.gethostname()}/{os.getpid()}"
-    Intake(worker_database(), worker_bucket(), get_settings(), worker).run(scene_id, generation)
+    if Intake(worker_database(), worker_bucket(), get_settings(), worker).run(scene_id, generation):
+        download_media_task.delay(scene_id, generation)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

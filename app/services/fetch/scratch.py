@@ -2,8 +2,9 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -35,18 +36,43 @@ def job_folder(scratch: Path) -> Iterator[Path]:
 
 def sweep_scratch(scratch: Path) -> int:
     """Remove the folders whose process is gone; how many."""
-    removed = 0
-    for folder in scratch.glob(f"{_PREFIX}*"):
-        try:
-            lock = os.open(folder, os.O_RDONLY)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return sum(remove_abandoned(folder) for folder in scratch.glob(f"{_PREFIX}*"))
+
+
+def abandoned_folders(scratch: Path, older_than_seconds: float) -> Iterator[tuple[Path, int]]:
+    """The folders of this machine whose process is gone, and the bytes that each holds.
+
+    The age leaves out a folder that is made at this moment, and not locked yet.
+    """
+    for folder in sorted(scratch.glob(f"{_PREFIX}*")):
+        with _abandoned(folder) as abandoned, suppress(OSError):
+            if abandoned and time.time() - folder.stat().st_mtime >= older_than_seconds:
+                yield folder, sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+
+
+def remove_abandoned(folder: Path) -> bool:
+    """Remove a folder whose process is gone; False where the process is there, or the folder cannot be removed."""
+    with _abandoned(folder) as abandoned:
+        if abandoned:
             rmtree(folder, ignore_errors=True)
-            removed += 1
-        except OSError:
-            continue
-        finally:
-            os.close(lock)
-    return removed
+        return abandoned and not folder.exists()
+
+
+@contextmanager
+def _abandoned(folder: Path) -> Iterator[bool]:
+    """Whether nobody holds the folder's lock; while the block runs, we do."""
+    try:
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        abandoned = False
+    else:
+        abandoned = True
+    try:
+        yield abandoned
+    finally:
+        os.close(lock)

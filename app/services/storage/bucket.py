@@ -18,9 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from app.core.config import Settings, get_settings
 from app.core.media_errors import NoBucketError, StorageDeniedError, StorageUnavailableError
+from app.services.storage import keys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 _DENIED_STATUS = frozenset({401, 403})
 _DELETE_BATCH = 1000  # DeleteObjects takes no more
@@ -42,6 +44,15 @@ class StoredObject:
     bytes: int
     etag: str
     content_type: str
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object as a listing shows it."""
+
+    key: str
+    bytes: int
+    modified: datetime
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,11 @@ class Bucket:
         with storage_errors():
             self.client.list_objects_v2(Bucket=self.name, MaxKeys=1)
 
+    def try_write(self) -> None:
+        """Raise unless the bucket takes an object, and lets it be removed."""
+        self.put(keys.TRIAL_KEY, b"takeup", "text/plain", only_new=False)
+        self.delete([keys.TRIAL_KEY])
+
     def put(self, key: str, body: bytes | bytearray, content_type: str, *, only_new: bool = True) -> str:
         """Store a small object whole; its ETag. Raises `ObjectExistsError` where `only_new` finds the key taken."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_new else {}
@@ -172,10 +188,23 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys under a prefix."""
+        return (item.key for item in self.objects(prefix))
+
+    def objects(self, prefix: str, *, loose: bool = False) -> Iterator[ListedObject]:
+        """What lies under a prefix, in the order of the keys; `loose`: only what lies in no folder under it."""
+        for page in self._pages(prefix, "/" if loose else ""):
+            for item in page.get("Contents", ()):
+                yield ListedObject(item["Key"], item["Size"], item["LastModified"])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The prefixes one level under a prefix, in order, each with its `/`; one that is empty may be among them."""
+        for page in self._pages(prefix, "/"):
+            yield from (item["Prefix"] for item in page.get("CommonPrefixes", ()))
+
+    def _pages(self, prefix: str, delimiter: str) -> Iterator["ListObjectsV2OutputTypeDef"]:
         with storage_errors():
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-            for page in pages:
-                yield from (item["Key"] for item in page.get("Contents", ()))
+            listing = self.client.get_paginator("list_objects_v2")
+            yield from listing.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter)
 
     def delete(self, keys: list[str]) -> None:
         """Remove these objects; one that is not there is no error."""
@@ -193,6 +222,17 @@ class Bucket:
             for page in pages:
                 for item in page.get("Uploads", ()):
                     yield OpenUpload(item["Key"], item["UploadId"], item["Initiated"])
+
+    def upload_bytes(self, upload: OpenUpload) -> int | None:
+        """How much the parts of a multipart upload hold; None where it has been completed or aborted."""
+        try:
+            with storage_errors():
+                pages = self.client.get_paginator("list_parts").paginate(
+                    Bucket=self.name, Key=upload.key, UploadId=upload.upload_id
+                )
+                return sum(part["Size"] for page in pages for part in page.get("Parts", ()))
+        except UploadGoneError:
+            return None
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """End a multipart upload and drop its parts; one that is gone is no error."""

@@ -3,15 +3,22 @@
 import re
 
 ROOT = "projects/"
+TRIAL_KEY = "takeup-trial"
 
+_PROJECT_FOLDER = re.compile(r"^projects/(?P<project>[0-9a-f-]{36})/$")
 _UPLOAD_KEY = re.compile(
     r"^projects/(?P<project>[0-9a-f-]{36})/scenes/(?P<scene>[0-9a-f-]{36})/(?P<generation>\d+)/[^/]+$"
 )
 
 
+def project_prefix(project_id: str) -> str:
+    """Under which everything of one project lies."""
+    return f"{ROOT}{project_id}/"
+
+
 def scene_prefix(project_id: str, scene_id: str) -> str:
     """Under which everything of one scene lies, of every generation."""
-    return f"{ROOT}{project_id}/scenes/{scene_id}/"
+    return f"{project_prefix(project_id)}scenes/{scene_id}/"
 
 
 def generation_prefix(project_id: str, scene_id: str, generation: int) -> str:
@@ -31,3 +38,15 @@ def scene_of(key: str) -> str | None:
     """The id of the scene that a key belongs to; None for a key that is not of our making."""
     match = _UPLOAD_KEY.match(key)
     return match["scene"] if match else None
+
+
+def project_of(folder: str) -> str | None:
+    """The id of the project whose prefix this is; None for a prefix that is not of our making."""
+    match = _PROJECT_FOLDER.match(folder)
+    return match["project"] if match else None
+
+
+def place_of(key: str) -> tuple[str, str] | None:
+    """The ids of the project and the scene that a key belongs to; None for a key that is not of our making."""
+    match = _UPLOAD_KEY.match(key)
+    return (match["project"], match["scene"]) if match else None
