@@ -49,21 +49,21 @@ class Claim:
 def claim(database: Sync, scene_id: str, generation: int, worker: str, lease_seconds: float) -> Claim | None:
     """Take the scene's generation if it waits and is due; None where there is nothing (or no longer) to do."""
     now = server_now_sync(database)
-    condition, update = state_change(
-        Status.RESOLVING,
-        {"lease": _lease(str(uuid4()), worker, now, now, lease_seconds), "error": None, "progress": {"bytes_done": 0}},
-        among=WAITING,
-    )
-    update["$inc"]["media.attempt"] = 1
-    due: Document = {
-        "_id": scene_id,
-        **ALIVE,
-        "media.generation": generation,
-        **condition,
-        "$or": [{"media.status": Status.QUEUED}, {"media.due_ms": {"$lte": milliseconds(now)}}],
-    }
-    document = database["scenes"].find_one_and_update(due, update, return_document=ReturnDocument.AFTER)
-    return _claim_of(document) if document else None
+    lease = _lease(str(uuid4()), worker, now, now, lease_seconds)
+    fields = {"lease": lease, "error": None, "progress": {"bytes_done": 0}}
+    due = {"media.due_ms": {"$lte": milliseconds(now)}}
+    # One after the other: with an `$or` the embedded database reads every scene.
+    for waiting, when in ((Status.QUEUED, {}), (Status.RETRYING, due)):
+        condition, update = state_change(Status.RESOLVING, fields, among={waiting})
+        update["$inc"]["media.attempt"] = 1
+        document = database["scenes"].find_one_and_update(
+            {"_id": scene_id, **ALIVE, "media.generation": generation, **condition, **when},
+            update,
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is not None:
+            return _claim_of(document)
+    return None
 
 
 def _lease(token: str, worker: str, started_at: datetime, now: datetime, seconds: float) -> Document:
