@@ -10,12 +10,14 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
-from app.core.database import Async, Document, Sync
+from app.core.database import Async, Document, Sync, server_now
 from app.models.media import milliseconds, moment_of
 
 BUCKET = "bucket"
 DISK = "disk:"
 SITE = "site:"
+
+_TRIED_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,13 @@ def find_holds(database: Sync, subjects: Sequence[str]) -> dict[str, Hold]:
 
 
 async def list_system_holds(database: Async) -> list[Hold]:
-    """What holds the whole queue up, or one machine: the bucket and full disks, not the sites."""
+    """What holds the whole queue up, or one machine: the bucket and full disks, not the sites.
+
+    Where nobody has tried for two minutes, nothing waits for it.
+    """
+    tried_ms = milliseconds(await server_now(database), -_TRIED_SECONDS)
     holds = [Hold.of(document) async for document in database["holds"].find({})]
-    return [hold for hold in holds if hold.until_ms is not None and not hold.subject.startswith(SITE)]
+    return [hold for hold in holds if (hold.until_ms or 0) > tried_ms and not hold.subject.startswith(SITE)]
 
 
 def count_failure(database: Sync, subject: str) -> Hold:

@@ -40,22 +40,23 @@ class Admission:
 
     def admits(self, scene: Document) -> bool:
         """Whether the scene may be claimed; one whose site is held waits until then, and shows why."""
-        if not self._disk_has_room():
-            return False
-        subject = site_of(scene["media"]["source_url"])
-        holds = crud_hold.find_holds(self.database, [BUCKET, subject])
-        return self._bucket_serves(holds.get(BUCKET)) and self._site_serves(scene, holds.get(subject))
+        site, disk = site_of(scene["media"]["source_url"]), DISK + self.machine
+        holds = crud_hold.find_holds(self.database, [disk, BUCKET, site])
+        return (
+            self._disk_has_room(holds.get(disk) or Hold(disk))
+            and self._bucket_serves(holds.get(BUCKET))
+            and self._site_serves(scene, holds.get(site))
+        )
 
-    def _disk_has_room(self) -> bool:
+    def _disk_has_room(self, hold: Hold) -> bool:
         self.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
-        subject = DISK + self.machine
         if shutil.disk_usage(self.settings.scratch_dir).free >= self.settings.takeup_min_free_bytes:
-            if crud_hold.find_holds(self.database, [subject]):
-                crud_hold.lift(self.database, subject)
+            if hold.until_ms is not None:
+                crud_hold.lift(self.database, hold.subject)
             return True
         now = server_now_sync(self.database)
         until_ms = milliseconds(now, _SYSTEM_HOLD_SECONDS)
-        crud_hold.put_hold(self.database, Hold(subject), DiskFullError().failure(), now, until_ms)
+        crud_hold.put_hold(self.database, hold, DiskFullError().failure(), now, until_ms)
         return False
 
     def _bucket_serves(self, hold: Hold | None) -> bool:

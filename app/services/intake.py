@@ -19,7 +19,7 @@ from app.core.shutdown import stopping_for
 from app.crud import crud_backlog, crud_lease
 from app.crud.crud_lease import Claim, Ending
 from app.crud.crud_scene import find_scene_sync
-from app.models.media import Status, milliseconds
+from app.models.media import WAITING, Status, milliseconds
 from app.services.admission import Admission
 from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
@@ -53,7 +53,8 @@ class Intake:
     def run(self, scene_id: str, generation: int) -> bool:
         """Take this generation of this scene in, if it waits for that; whether it was given back for another worker."""
         scene = find_scene_sync(self.database, scene_id)
-        if scene is None or scene["media"] is None or not self._admission.admits(scene):
+        waits = scene is not None and scene["media"] is not None and scene["media"]["status"] in WAITING
+        if scene is None or not waits or not self._admission.admits(scene):
             return False
         seconds = self.settings.takeup_lease_seconds
         claim = crud_lease.claim(self.database, scene_id, generation, self.worker, seconds)
