@@ -8,7 +8,6 @@ removes what it made, and writes nothing more.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from logging import getLogger
 from typing import Any
 
@@ -21,10 +20,10 @@ from app.crud.crud_lease import Claim, Ending
 from app.crud.crud_scene import find_scene_sync
 from app.models.media import WAITING, Status, milliseconds
 from app.services.admission import Admission
+from app.services.adoption import stored_original
 from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
-from app.services.fetch.filename import display_filename
 from app.services.fetch.guard import Guard
 from app.services.fetch.source import Source
 from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
@@ -104,7 +103,7 @@ class Intake:
             with self._source(claim, keeper) as source:
                 return self._store(claim, keeper, source)
         except ObjectExistsError:
-            stored = self._stored_original(claim, keeper)
+            stored = stored_original(self.bucket, claim, keeper.check)
             if stored is None:
                 raise StorageUnavailableError from None
             return stored
@@ -156,30 +155,11 @@ class Intake:
 
     def _adopted(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any] | None:
         """What an earlier attempt stored and could not write down any more; its unfinished upload is aborted."""
-        if claim.attempt == 1:
+        if _is_first(claim):
             return None
         if claim.upload:
             self.bucket.abort_upload(claim.upload["key"], claim.upload["upload_id"])
-        return self._stored_original(claim, keeper)
-
-    def _stored_original(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any] | None:
-        """The original of this generation, as the bucket has it."""
-        prefix = keys.generation_prefix(claim.project_id, claim.scene_id, claim.generation) + "original."
-        stored = next((self.bucket.head(key) for key in self.bucket.keys(prefix)), None)
-        if stored is None:
-            return None
-        digest = sha256()
-        for chunk in self.bucket.stream(stored.key):
-            keeper.check()
-            digest.update(chunk)
-        return {
-            "key": stored.key,
-            "bytes": stored.bytes,
-            "content_type": stored.content_type,
-            "filename": display_filename(claim.source_url, None, stored.key.rpartition(".")[2]),
-            "etag": stored.etag,
-            "checksum": f"sha256:{digest.hexdigest()}",
-        }
+        return stored_original(self.bucket, claim, keeper.check)
 
     def _store_poster(self, claim: Claim, found: Inspection) -> dict[str, Any] | None:
         if found.poster is None:
@@ -189,8 +169,8 @@ class Intake:
         return {"key": key, "width": found.poster_width, "height": found.poster_height}
 
     def _finish(self, claim: Claim, original: dict[str, Any], found: dict[str, Any]) -> None:
-        first = claim.attempt == 1 and claim.generation == 1
-        if not first:
+        alone = _is_first(claim) and claim.generation == 1
+        if not alone:
             crud_backlog.note_sweep(self.database, claim.scene_id, server_now_sync(self.database))
         ending = Ending("ready", bytes_done=original["bytes"])
         fields = {"original": original, "upload": None, **found}
@@ -198,7 +178,7 @@ class Intake:
             raise LeaseLostError
         log.info("scene %s: ready, %d bytes", claim.scene_id, original["bytes"])
         self._admission.succeeded(claim.source_url)
-        if not first:
+        if not alone:
             self._sweep(claim)
 
     def _give_back(self, claim: Claim) -> bool:
@@ -255,6 +235,11 @@ class Intake:
             sweep_scene(self.database, self.bucket, claim.project_id, claim.scene_id)
         except (MediaError, DatabaseError):
             log.warning("scene %s: the sweep is left to the reconciler", claim.scene_id, exc_info=True)
+
+
+def _is_first(claim: Claim) -> bool:
+    """Whether no earlier attempt of the generation can have stored anything; one that was handed over is not counted."""
+    return claim.attempt == 1 and not claim.upload
 
 
 class _IntakeWatcher(Watcher):
