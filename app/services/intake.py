@@ -238,7 +238,7 @@ class Intake:
 
 
 def _is_first(claim: Claim) -> bool:
-    """Whether no earlier attempt of the generation can have stored anything; one that was handed over is not counted."""
+    """Whether no earlier attempt of the generation can have stored anything, one that was handed over included."""
     return claim.attempt == 1 and not claim.upload
 
 
