@@ -92,6 +92,22 @@ def doctor(data_dir: DataDir = _DATA_DIR, as_json: Json = False) -> None:
 
 
 @app.command()
+def audit(
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what is found; without it nothing is changed.")] = False,
+    grace: Annotated[float, typer.Option(help="Leave alone what is younger, in seconds.", min=0)] = 3600,
+    empty_database: Annotated[
+        bool, typer.Option("--empty-database", help="Let --fix delete files though the database is empty.")
+    ] = False,
+    data_dir: DataDir = _DATA_DIR,
+    as_json: Json = False,
+) -> None:
+    """Compare database, bucket and disk; exit code 1 where something is wrong."""
+    from app.commands.audit import run_audit  # noqa: PLC0415 - as above
+
+    run_audit(_settings(data_dir), fix=fix, grace_seconds=grace, empty_database=empty_database, as_json=as_json)
+
+
+@app.command()
 def api(
     host: Annotated[str | None, typer.Option(help="Address to serve (default TAKEUP_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to serve (default TAKEUP_PORT).")] = None,

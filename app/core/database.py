@@ -31,7 +31,14 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 
 INDEXES: dict[str, list[str]] = {
     "projects": ["deletion.purge_ms"],
-    "scenes": ["project_id", "media.due_ms", "media.lease.expires_ms", "deletion.purge_ms", "sweep.at_ms"],
+    "scenes": [
+        "project_id",
+        "media.status",
+        "media.due_ms",
+        "media.lease.expires_ms",
+        "deletion.purge_ms",
+        "sweep.at_ms",
+    ],
     "api_keys": ["workspace"],
     "idempotency": ["created_at"],
     "holds": ["updated_at"],

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from pymongo import ASCENDING
@@ -53,16 +53,28 @@ class Overviews:
 
 
 async def count_scenes(database: Async, workspace: str) -> Overview:
-    """The workspace's overview, counted now."""
-    mine = {"workspace": workspace, **ALIVE}
-    scenes = await _count(database, {**mine, "media": {"$ne": None}}, "$media.status")
-    failures = await _count(database, {**mine, "media.status": Status.FAILED}, "$media.error.code")
-    queued = {"media.due_ms": {"$gt": 0}, **mine, "media.status": Status.QUEUED}
+    """The workspace's overview, counted now.
+
+    All scenes are counted and the few that are being deleted taken off: asking each whether it is deleted costs the
+    embedded database ten times as long.
+    """
+    scenes = await _count(database, {"workspace": workspace}, "$media.status")
+    failures = await _count(database, {"media.status": Status.FAILED, "workspace": workspace}, "$media.error.code")
+    async for deleted in database["scenes"].find({"deletion.purge_ms": {"$gt": 0}, "workspace": workspace}):
+        media = deleted["media"] or {}
+        scenes.subtract([media.get("status")])
+        if media.get("status") == Status.FAILED:
+            failures.subtract([media["error"]["code"]])
+    queued = {"media.due_ms": {"$gt": 0}, "workspace": workspace, **ALIVE, "media.status": Status.QUEUED}
     oldest = await database["scenes"].find_one(queued, sort=[("media.due_ms", ASCENDING)])
     wait = (await server_now(database) - oldest["media"]["status_at"]).total_seconds() if oldest else None
-    return Overview(scenes, failures, None if wait is None else max(0.0, round(wait, 3)))
+    return Overview(_found(scenes), _found(failures), None if wait is None else max(0.0, round(wait, 3)))
 
 
-async def _count(database: Async, wanted: dict[str, object], by: str) -> dict[str, int]:
+async def _count(database: Async, wanted: dict[str, object], by: str) -> Counter[str | None]:
     cursor = await database["scenes"].aggregate([{"$match": wanted}, {"$group": {"_id": by, "n": {"$sum": 1}}}])
-    return {str(row["_id"]): row["n"] async for row in cursor if row["_id"] is not None}
+    return Counter({row["_id"]: row["n"] async for row in cursor})
+
+
+def _found(counts: Counter[str | None]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if name is not None and count > 0}

@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -45,9 +45,11 @@ def abandoned_folders(scratch: Path, older_than_seconds: float) -> Iterator[tupl
     The age leaves out a folder that is made at this moment, and not locked yet.
     """
     for folder in sorted(scratch.glob(f"{_PREFIX}*")):
-        with _abandoned(folder) as abandoned, suppress(OSError):
-            if abandoned and time.time() - folder.stat().st_mtime >= older_than_seconds:
-                yield folder, sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+        with _abandoned(folder) as abandoned:
+            if not abandoned or time.time() - folder.stat().st_mtime < older_than_seconds:
+                continue
+            size = sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+        yield folder, size
 
 
 def remove_abandoned(folder: Path) -> bool:

@@ -22,7 +22,6 @@ from app.services.storage import keys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 _DENIED_STATUS = frozenset({401, 403})
 _DELETE_BATCH = 1000  # DeleteObjects takes no more
@@ -190,21 +189,13 @@ class Bucket:
         """The keys under a prefix."""
         return (item.key for item in self.objects(prefix))
 
-    def objects(self, prefix: str, *, loose: bool = False) -> Iterator[ListedObject]:
-        """What lies under a prefix, in the order of the keys; `loose`: only what lies in no folder under it."""
-        for page in self._pages(prefix, "/" if loose else ""):
-            for item in page.get("Contents", ()):
-                yield ListedObject(item["Key"], item["Size"], item["LastModified"])
-
-    def folders(self, prefix: str) -> Iterator[str]:
-        """The prefixes one level under a prefix, in order, each with its `/`; one that is empty may be among them."""
-        for page in self._pages(prefix, "/"):
-            yield from (item["Prefix"] for item in page.get("CommonPrefixes", ()))
-
-    def _pages(self, prefix: str, delimiter: str) -> Iterator["ListObjectsV2OutputTypeDef"]:
+    def objects(self, prefix: str) -> Iterator[ListedObject]:
+        """What lies under a prefix, in the order of the keys."""
         with storage_errors():
-            listing = self.client.get_paginator("list_objects_v2")
-            yield from listing.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter)
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    yield ListedObject(item["Key"], item["Size"], item["LastModified"])
 
     def delete(self, keys: list[str]) -> None:
         """Remove these objects; one that is not there is no error."""
@@ -223,16 +214,12 @@ class Bucket:
                 for item in page.get("Uploads", ()):
                     yield OpenUpload(item["Key"], item["UploadId"], item["Initiated"])
 
-    def upload_bytes(self, upload: OpenUpload) -> int | None:
-        """How much the parts of a multipart upload hold; None where it has been completed or aborted."""
-        try:
-            with storage_errors():
-                pages = self.client.get_paginator("list_parts").paginate(
-                    Bucket=self.name, Key=upload.key, UploadId=upload.upload_id
-                )
-                return sum(part["Size"] for page in pages for part in page.get("Parts", ()))
-        except UploadGoneError:
-            return None
+    def upload_bytes(self, upload: OpenUpload) -> int:
+        """How much the parts of a multipart upload hold. Raises `UploadGoneError`."""
+        with storage_errors():
+            parts = self.client.get_paginator("list_parts")
+            pages = parts.paginate(Bucket=self.name, Key=upload.key, UploadId=upload.upload_id)
+            return sum(part["Size"] for page in pages for part in page.get("Parts", ()))
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """End a multipart upload and drop its parts; one that is gone is no error."""

@@ -5,8 +5,8 @@ import re
 ROOT = "projects/"
 TRIAL_KEY = "takeup-trial"
 
-_PROJECT_FOLDER = re.compile(r"^projects/(?P<project>[0-9a-f-]{36})/$")
-_UPLOAD_KEY = re.compile(
+_IN_PROJECT = re.compile(r"^projects/(?P<project>[0-9a-f-]{36})/")
+_OUR_KEY = re.compile(
     r"^projects/(?P<project>[0-9a-f-]{36})/scenes/(?P<scene>[0-9a-f-]{36})/(?P<generation>\d+)/[^/]+$"
 )
 
@@ -36,17 +36,17 @@ def poster_key(project_id: str, scene_id: str, generation: int) -> str:
 
 def scene_of(key: str) -> str | None:
     """The id of the scene that a key belongs to; None for a key that is not of our making."""
-    match = _UPLOAD_KEY.match(key)
-    return match["scene"] if match else None
+    place = place_of(key)
+    return place[1] if place else None
 
 
-def project_of(folder: str) -> str | None:
-    """The id of the project whose prefix this is; None for a prefix that is not of our making."""
-    match = _PROJECT_FOLDER.match(folder)
+def project_of(key: str) -> str | None:
+    """The id of the project under whose prefix a key lies, whoever made it; None for a key that lies under none."""
+    match = _IN_PROJECT.match(key)
     return match["project"] if match else None
 
 
 def place_of(key: str) -> tuple[str, str] | None:
     """The ids of the project and the scene that a key belongs to; None for a key that is not of our making."""
-    match = _UPLOAD_KEY.match(key)
+    match = _OUR_KEY.match(key)
     return (match["project"], match["scene"]) if match else None
