@@ -131,11 +131,12 @@ def hold_back(database: Sync, scene: Document, error: Mapping[str, Any], due_ms:
 
 
 def let_go(database: Sync, claim: Claim) -> None:
-    """Take our lease off a scene that is no longer ours: a deletion need not wait for it to expire."""
-    database["scenes"].update_one(
-        {"_id": claim.scene_id, "media.lease.token": claim.token},
-        {"$set": {"media.lease": None}, "$inc": {"version": 1}},
-    )
+    """Take our lease off a deleted scene: its removal need not wait until it expires.
+
+    A scene that is still there keeps it. Where only we believe it lost, the reconciler must find it.
+    """
+    deleted = {"_id": claim.scene_id, "media.lease.token": claim.token, "deletion.purge_ms": {"$gt": 0}}
+    database["scenes"].update_one(deleted, edit({"media.lease": None}))
 
 
 Outcome = Literal["ready", "retrying", "failed", "crashed"]

@@ -108,6 +108,8 @@ def _left_for_later(scene: Document) -> Iterator[None]:
         yield
     except MediaError as error:
         log.warning("scene %s: cleaning up waits for the bucket: %s", scene["_id"], error)
+    except (KeyError, TypeError):
+        log.exception("scene %s: its document is not as it should be; `takeup audit` tells more", scene["_id"])
 
 
 def sweep_once(database: Sync, bucket: Bucket, scene_id: str) -> None:

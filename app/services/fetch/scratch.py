@@ -22,9 +22,10 @@ def job_folder(scratch: Path) -> Iterator[Path]:
     """
     try:
         scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(prefix=_PREFIX, dir=scratch)).resolve()
-        lock = os.open(folder, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _alone(scratch):
+            folder = Path(mkdtemp(prefix=_PREFIX, dir=scratch)).resolve()
+            lock = os.open(folder, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         raise DiskFullError from error
     try:
@@ -36,7 +37,10 @@ def job_folder(scratch: Path) -> Iterator[Path]:
 
 def sweep_scratch(scratch: Path) -> int:
     """Remove the folders whose process is gone; how many."""
-    return sum(remove_abandoned(folder) for folder in scratch.glob(f"{_PREFIX}*"))
+    if not scratch.exists():
+        return 0
+    with _alone(scratch):
+        return sum(remove_abandoned(folder) for folder in scratch.glob(f"{_PREFIX}*"))
 
 
 def abandoned_folders(scratch: Path, older_than_seconds: float) -> Iterator[tuple[Path, int]]:
@@ -58,6 +62,17 @@ def remove_abandoned(folder: Path) -> bool:
         if abandoned:
             rmtree(folder, ignore_errors=True)
         return abandoned and not folder.exists()
+
+
+@contextmanager
+def _alone(scratch: Path) -> Iterator[None]:
+    """Nobody sweeps while a folder is made and not locked yet."""
+    lock = os.open(scratch, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 @contextmanager

@@ -11,14 +11,9 @@ _OUR_KEY = re.compile(
 )
 
 
-def project_prefix(project_id: str) -> str:
-    """Under which everything of one project lies."""
-    return f"{ROOT}{project_id}/"
-
-
 def scene_prefix(project_id: str, scene_id: str) -> str:
     """Under which everything of one scene lies, of every generation."""
-    return f"{project_prefix(project_id)}scenes/{scene_id}/"
+    return f"{ROOT}{project_id}/scenes/{scene_id}/"
 
 
 def generation_prefix(project_id: str, scene_id: str, generation: int) -> str:
