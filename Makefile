@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 # Every package comes by hash, so a build of our own is never needed: the project itself is installed last, alone.
 UV_PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
-.PHONY: help install up demo test check format lint types floors lock bench clean
+.PHONY: help install up demo test faults soak interleavings mutate diagram check format lint types floors lock bench clean
 
 help: ## list what make can do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## set everything up in .venv
 
@@ -29,6 +29,21 @@ demo: $(STAMP) ## store real media from a local origin, without internet
 
 test: $(STAMP) ## run every test
 	$(BIN)/pytest $(ARGS)
+
+faults: $(STAMP) ## the fault experiments in full (minutes); writes docs/reliability.md
+	$(BIN)/pytest tests/faults --long -n 4 --dist loadgroup $(ARGS)
+
+soak: $(STAMP) ## an hour (SOAK_MINUTES) of load and faults at random; writes docs/reliability.md
+	$(BIN)/python -m tests.faults.soak
+
+interleavings: $(STAMP) ## ten minutes (INTERLEAVINGS_MINUTES) of people, workers and rounds in random order
+	TAKEUP_INTERLEAVINGS=long $(BIN)/pytest tests/contract/test_interleavings.py $(ARGS)
+
+mutate: $(STAMP) ## toggle each allowed and each forbidden change of state: a test must notice
+	$(BIN)/python -m tests.mutate_transitions
+
+diagram: $(STAMP) ## draw docs/state-machine.md from the table of transitions
+	$(BIN)/python -m tests.draw_transitions
 
 check: $(STAMP) lint types floors ## format, lint, types and import floors, as CI runs them
 
@@ -57,6 +72,7 @@ lock: $(STAMP) ## compile the hash-pinned locks from pyproject.toml
 bench: $(STAMP) ## measure (minutes); writes docs/benchmarks.md's tables to the terminal
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.enqueue
+	$(BIN)/python -m bench.audit
 
 clean: ## remove what make made (never .takeup, which holds your data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

@@ -9,16 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import psutil
 
-from app.core.celery_app import make_celery
 from app.core.config import Settings
-from app.core.database import Document, Sync, connect_sync
 from app.embedded.data_folder import read_running
-from app.services.storage import keys
-from app.services.storage.bucket import Bucket, open_bucket
 from tests.servers import wait_for
+from tests.service import Service
 
 QUICK = {
     "TAKEUP_ALLOW_NETWORKS": "127.0.0.1/32",
@@ -29,6 +25,8 @@ QUICK = {
     "TAKEUP_RETRY_BASE_SECONDS": "0.3",
     "TAKEUP_READ_TIMEOUT_SECONDS": "3",
     "TAKEUP_MAX_BYTES": str(64 << 20),
+    "TAKEUP_TRASH_SECONDS": "2",
+    "TAKEUP_SHUTDOWN_SECONDS": "4",
 }
 """Short times, so that what takes a minute in production takes seconds here; the code is the same."""
 
@@ -43,12 +41,12 @@ IN_COMMAND_LINE = {
 }
 
 
-class RunningStack:
+class RunningStack(Service):
     """A `takeup up`, and what a test needs to look at it and to hurt it."""
 
     def __init__(self, data_dir: Path, environment: Mapping[str, str]) -> None:
         self.data_dir = data_dir
-        self._environment = {**_clean_environment(), **environment}
+        self._environment = {**clean_environment(), **environment}
         self.start()
 
     def start(self) -> None:
@@ -62,12 +60,7 @@ class RunningStack:
             start_new_session=True,
         )
         running = wait_for(self._running, 60, f"ready ({self._output.name})")
-        self.url = running.url
-        self.settings = Settings.model_validate({n.lower(): v for n, v in running.environment.items()})
-        self.database: Sync = connect_sync(self.settings)
-        self.bucket: Bucket = open_bucket(self.settings)
-        self.celery = make_celery(lambda: self.settings)
-        self.http = httpx2.Client(base_url=f"{running.url}/api/v1", timeout=30)
+        self.connect(running.url, running.environment)
 
     def _running(self) -> Any:
         if self.process.poll() is not None:
@@ -77,18 +70,12 @@ class RunningStack:
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """End it by a signal, and wait until no process of it is left."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        self._close()
+        self.disconnect()
+        self._output.close()
         self.process.send_signal(number)
         self.process.wait(60)
         _, alive = psutil.wait_procs(children, 10)
         assert not alive, f"left behind: {[child.cmdline() for child in alive]}"
-
-    def _close(self) -> None:
-        self.http.close()
-        self.celery.close()
-        self.database.client.close()
-        self.bucket.client.close()
-        self._output.close()
 
     def pid(self, name: str) -> int:
         """The process of that name that the supervisor started."""
@@ -123,67 +110,9 @@ class RunningStack:
         finally:
             self.signal(name, signal.SIGCONT)
 
-    def add(self, url: str | None = None, project: str | None = None) -> Document:
-        """A scene with this link, not stored yet."""
-        project = project or self.http.post("/projects", json={"title": "A test"}).raise_for_status().json()["id"]
-        body = {"source_url": url} if url else {}
-        scene: Document = self.http.post(f"/projects/{project}/scenes", json=body).raise_for_status().json()
-        return scene
 
-    def request(self, scene: Document, **more: Any) -> httpx2.Response:
-        return self.http.post("/media/store", json={"project_id": scene["project_id"], "scene_id": scene["id"], **more})
-
-    def store(self, url: str, **more: Any) -> Document:
-        """A new scene with this link, its storage requested."""
-        scene = self.add(url)
-        self.request(scene, **more).raise_for_status()
-        return scene
-
-    def media(self, scene: Document) -> Document:
-        media: Document = self.http.get(f"/media/{scene['id']}").raise_for_status().json()
-        return media
-
-    def wait(self, scene: Document, *states: str, seconds: float = 40) -> Document:
-        """The scene's media, once it is in one of these states."""
-
-        def look() -> Document | None:
-            media = self.media(scene)
-            return media if media["status"] in states else None
-
-        return wait_for(look, seconds, f"{' or '.join(states)} (now {self.media(scene)})")
-
-    def wait_ended(self, scene: Document, seconds: float = 40) -> Document:
-        return self.wait(scene, "ready", "failed", "canceled", seconds=seconds)
-
-    def wait_bytes(self, scene: Document, count: int = 1) -> Document:
-        """The scene's media, once so many bytes of it are on their way."""
-
-        def look() -> Document | None:
-            media = self.media(scene)
-            return media if (media["progress"] or {}).get("bytes_done", 0) >= count else None
-
-        return wait_for(look, 30, f"{count} bytes fetched")
-
-    def stored(self, scene: Document) -> list[str]:
-        """What lies under the scene's prefix, without the prefix."""
-        prefix = keys.scene_prefix(scene["project_id"], scene["id"])
-        return sorted(key.removeprefix(prefix) for key in self.bucket.keys(prefix))
-
-    def uploads(self, scene: Document) -> list[str]:
-        """The multipart uploads of the scene that are open."""
-        prefix = keys.scene_prefix(scene["project_id"], scene["id"])
-        return [upload.key for upload in self.bucket.open_uploads(prefix)]
-
-    def content(self, scene: Document, variant: str = "original") -> bytes:
-        """What a browser gets."""
-        answer = self.http.get(f"/media/{scene['id']}/content", params={"variant": variant}, follow_redirects=True)
-        return answer.raise_for_status().content
-
-    def document(self, scene: Document) -> Document | None:
-        return self.database["scenes"].find_one({"_id": scene["id"]})
-
-
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """The environment of this process without any setting of Takeup."""
     names = {name.upper() for name in Settings.model_fields}
     return {name: value for name, value in os.environ.items() if name not in names}
 

@@ -15,13 +15,15 @@ import pytest
 
 from app.core.config import Settings
 from app.core.database import Async, Document, Sync, connect_async, connect_sync, server_now_sync
-from app.models.media import ACTIVE, Status, new_media
+from app.models.media import ACTIVE, WAITING, Status, milliseconds, new_run
 from app.services.storage import keys
 from app.services.storage.bucket import Bucket, open_bucket
 from tests.servers import embedded_servers, settings_of
 
 _NAMES = ("MONGODB_URI", "S3_ENDPOINT_URL", "S3_REGION", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+_NEEDED = set(_NAMES) - {"S3_REGION", "S3_BUCKET"}
 _NO_REDIS = "redis://127.0.0.1:1/0"
+WORKSPACE = "default"
 MAX_ATTEMPTS = 5
 LINK = "https://example.com/clip.mp4"
 
@@ -46,29 +48,20 @@ def insert_scene(
 ) -> Document:
     """A scene in that state (None: without media), as it stands in the database; `media` overrides fields of it.
 
-    An active scene's lease has ended a second ago, so that each test says what it needs by `lease=` alone.
+    What lies ahead of it has come a second ago (a lease's end, a retry, the end of a deletion's grace), so that each
+    test says what it needs by `lease=`, `due_ms=` or `deletion_of` alone.
     """
     place = place or Place(str(uuid4()), str(uuid4()))
     now = server_now_sync(database)
-    made = {
-        **new_media(LINK, MAX_ATTEMPTS),
-        "status": status,
-        "status_at": now,
-        "requested_at": now,
-        "generation": 1,
-        "lease": lease(now, -1) if status in ACTIVE else None,
-        "next_attempt": {"at": now} if status is Status.RETRYING else None,
-        **media,
-    }
     document = {
         "_id": place.scene_id,
         "project_id": place.project_id,
-        "workspace": "default",
+        "workspace": WORKSPACE,
         "position": "a0",
         "text": "",
         "version": 1,
-        "media": made if status is not None else None,
-        "deletion": {"at": now} if deleted else None,
+        "media": {**_run(status, now), **media} if status is not None else None,
+        "deletion": deletion_of(now, -1) if deleted else None,
         "created_at": now,
         "updated_at": now,
     }
@@ -76,10 +69,23 @@ def insert_scene(
     return read_scene(database, place.scene_id)
 
 
+def _run(status: Status, now: datetime) -> Document:
+    run = new_run(LINK, 1, status, now=now, wait_seconds=-1, max_attempts=MAX_ATTEMPTS)
+    waits = status in WAITING | {Status.PENDING}
+    held = lease(now, -1) if status in ACTIVE else None
+    return {**run, "requested_at": now, "lease": held, "due_ms": run["due_ms"] if waits else None}
+
+
 def lease(now: datetime, seconds: float, token: str = "token") -> Document:
     """A lease that ends so many seconds from `now`."""
-    ends = now + timedelta(seconds=seconds)
-    return {"token": token, "worker": "w", "started_at": now - timedelta(seconds=60), "expires_at": ends}
+    started_at = now - timedelta(seconds=60)
+    return {"token": token, "worker": "w", "started_at": started_at, "expires_ms": milliseconds(now, seconds)}
+
+
+def deletion_of(now: datetime, seconds: float, *, with_project: bool = False, final: bool = False) -> Document:
+    """A deletion that can be undone for so many seconds from `now`."""
+    purge_ms = milliseconds(now, seconds)
+    return {"at": now, "purge_ms": purge_ms, "with_project": with_project, "final": final}
 
 
 def read_scene(database: Sync, scene_id: str) -> Document:
@@ -96,7 +102,11 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     named = {name: value for name in _NAMES if (value := os.environ.get(f"TEST_{name}"))}
-    with embedded_servers(tmp_path_factory.mktemp("servers"), {"REDIS_URL": _NO_REDIS, **named}) as environment:
+    configured = {"REDIS_URL": _NO_REDIS, **named}
+    if set(named) >= _NEEDED:
+        yield settings_of(configured)
+        return
+    with embedded_servers(tmp_path_factory.mktemp("servers"), configured) as environment:
         yield settings_of(environment)
 
 

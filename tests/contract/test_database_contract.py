@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
@@ -11,20 +10,11 @@ from pymongo.errors import DuplicateKeyError
 
 from app.core.database import INDEXES, Async, Sync, ensure_indexes, server_now, server_now_sync
 from app.core.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
-from app.crud import (
-    crud_api_key,
-    crud_backlog,
-    crud_idempotency,
-    crud_lease,
-    crud_monitor,
-    crud_order,
-    crud_project,
-    crud_scene,
-)
-from app.models.media import Status
-from tests.contract.conftest import LINK, insert_scene, read_scene
+from app.crud import crud_api_key, crud_backlog, crud_idempotency, crud_lease, crud_monitor, crud_scene
+from app.crud.crud_deletion import due_deletions
+from app.models.media import Status, milliseconds, moment_of
+from tests.contract.conftest import WORKSPACE, insert_scene, lease, read_scene
 
-WORKSPACE = "default"
 HOUR = timedelta(hours=1)
 
 
@@ -67,33 +57,32 @@ def test_find_and_modify_returns_the_document_as_it_became(database: Sync) -> No
     assert after == {"_id": 1, "n": 2}
 
 
-@pytest.mark.parametrize(
-    ("field", "path"),
-    [
-        ("media.lease", "media.lease.expires_at"),
-        ("media.next_attempt", "media.next_attempt.at"),
-        ("sweep", "sweep.at"),
-        ("deletion", "deletion.at"),
-    ],
-)
-def test_date_set_in_a_sub_document_is_a_date_and_compares_as_one(database: Sync, field: str, path: str) -> None:
-    scene = insert_scene(database, Status.QUEUED)
-    at = datetime(2026, 3, 1, 12, 30, 15, 250_000, UTC)
-    name = path.rpartition(".")[2]
-    database["scenes"].update_one({"_id": scene["_id"]}, {"$set": {field: {"token": "t", name: at}}})
+@pytest.mark.parametrize("path", ["media.due_ms", "media.lease.expires_ms", "sweep.at_ms", "deletion.purge_ms"])
+def test_moment_ahead_is_a_number_that_is_found_by_its_size(database: Sync, path: str) -> None:
+    scene, _ = insert_scene(database, Status.QUEUED), insert_scene(database, Status.READY)
+    at_ms = milliseconds(datetime(2026, 3, 1, 12, 30, 15, 250_000, UTC))
+    field, name = path.rsplit(".", 1)
+    value = {"media.due_ms": at_ms} if field == "media" else {field: {"token": "t", name: at_ms}}
+    database["scenes"].update_one({"_id": scene["_id"]}, {"$set": value})
+    found = database["scenes"].find({path: {"$lte": at_ms, "$gt": 0}}).sort([(path, ASCENDING)])
+    assert ids(found) == [scene["_id"]]
+    for condition, count in (({"$lte": at_ms - 1}, 0), ({"$gt": at_ms - 1}, 1), ({"$gt": at_ms}, 0), (at_ms, 1)):
+        assert database["scenes"].count_documents({"_id": scene["_id"], path: condition}) == count
 
-    found: Any = read_scene(database, scene["_id"])
-    for part in path.split("."):
-        found = found[part]
-    assert found == at
-    assert found.utcoffset() == timedelta(0)
-    moment = timedelta(milliseconds=1)
-    assert database["scenes"].count_documents({path: {"$lte": at}}) == 1
-    assert database["scenes"].count_documents({path: {"$lte": at - moment}}) == 0
-    assert database["scenes"].count_documents({path: {"$gt": at - moment}}) == 1
-    assert database["scenes"].count_documents({path: {"$gt": at}}) == 0
-    assert database["scenes"].count_documents({path: at}) == 1
-    assert ids(database["scenes"].find({path: {"$lte": at + HOUR}}).sort([(path, ASCENDING)])) == [scene["_id"]]
+
+def test_number_of_a_moment_leads_back_to_it() -> None:
+    at = datetime(2026, 3, 1, 12, 30, 15, 250_000, UTC)
+    assert moment_of(milliseconds(at)) == at
+    assert moment_of(milliseconds(at, 1.5)) == at + timedelta(seconds=1.5)
+
+
+def test_date_in_a_sub_document_that_is_set_whole_is_a_date(database: Sync) -> None:
+    scene = insert_scene(database, Status.DOWNLOADING)
+    held = lease(datetime(2026, 3, 1, 12, 30, 15, 250_000, UTC), 30)
+    database["scenes"].update_one({"_id": scene["_id"]}, {"$set": {"media.lease": held}})
+    found = read_scene(database, scene["_id"])["media"]["lease"]
+    assert found == held
+    assert found["started_at"].utcoffset() == timedelta(0)
 
 
 def test_date_in_an_inserted_document_is_a_date_at_every_depth(database: Sync) -> None:
@@ -133,12 +122,13 @@ def test_not_null_matches_a_value_but_not_null(database: Sync) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.DOWNLOADING, {"$in": ["downloading", "x"]}, {"$nin": ["queued"]}])
-@pytest.mark.parametrize("path", ["media.lease.expires_at", "media.status_at"])
-def test_filter_for_living_scenes_goes_with_states_and_dates(database: Sync, status: Any, path: str) -> None:
-    # The embedded server finds nothing where a bare null stands beside $in and a comparison of dates.
+@pytest.mark.parametrize("path", ["media.lease.expires_ms", "media.status_at"])
+def test_filter_for_living_scenes_goes_with_states_and_moments(database: Sync, status: Any, path: str) -> None:
+    # The embedded server finds nothing where a bare null stands beside $in and a comparison.
     scene = insert_scene(database, Status.DOWNLOADING)
     insert_scene(database, Status.DOWNLOADING, deleted=True)
-    late = server_now_sync(database) + HOUR
+    now = server_now_sync(database) + HOUR
+    late: Any = milliseconds(now) if path.endswith("_ms") else now
     wanted = {**crud_scene.ALIVE, "media.status": status, path: {"$lte": late}}
     assert ids(database["scenes"].find(wanted)) == [scene["_id"]]
     assert database["scenes"].update_one(wanted, {"$set": {"text": "seen"}}).matched_count == 1
@@ -209,9 +199,9 @@ async def test_indexes_are_made_once_and_then_left_alone(async_database: Async, 
     first = {name: database[name].index_information() for name in INDEXES}
     await ensure_indexes(async_database)
     assert {name: database[name].index_information() for name in INDEXES} == first
-    for name, indexes in INDEXES.items():
+    for name, fields in INDEXES.items():
         made = [list(index["key"]) for index in first[name].values()]
-        assert all(list(index.document["key"].items()) in made for index in indexes), made
+        assert all([(field, ASCENDING)] in made for field in fields), made
 
 
 @pytest.mark.anyio
@@ -221,8 +211,12 @@ async def test_selections_are_the_same_with_indexes(async_database: Async, datab
     crud_backlog.note_sweep(database, at_rest["_id"], server_now_sync(database))
     insert_scene(database, Status.READY)
     gone = insert_scene(database, Status.READY, deleted=True)
-    assert ids(crud_backlog.due_sweeps(database, server_now_sync(database) + HOUR, 10)) == [at_rest["_id"]]
-    assert ids(crud_backlog.deletions(database, 10)) == [gone["_id"]]
+    waiting, running = insert_scene(database, Status.QUEUED), insert_scene(database, Status.DOWNLOADING)
+    now = server_now_sync(database)
+    assert ids(crud_backlog.due_sweeps(database, now + HOUR, 10)) == [at_rest["_id"]]
+    assert ids(due_deletions(database, now, 10)) == [gone["_id"]]
+    assert ids(crud_backlog.waiting_too_long(database, now, 10)) == [waiting["_id"]]
+    assert ids(crud_backlog.expired_leases(database, now, 10)) == [running["_id"]]
     assert await server_now(async_database) >= gone["deletion"]["at"]
 
 
@@ -233,46 +227,12 @@ async def test_overview_counts_states_and_codes(async_database: Async, database:
     insert_scene(database, Status.READY, deleted=True)
     for code in ("link.not_found", "link.not_found", "internal"):
         insert_scene(database, Status.FAILED, error={"code": code})
-    overview = await crud_monitor.overview(async_database, WORKSPACE)
+    overview = await crud_monitor.count_scenes(async_database, WORKSPACE)
     assert overview.scenes == {"queued": 2, "ready": 1, "failed": 3}
     assert overview.failures == {"link.not_found": 2, "internal": 1}
     assert (overview.waiting, overview.active) == (2, 0)
     assert overview.oldest_wait_s is not None
-    assert (await crud_monitor.overview(async_database, "another")).scenes == {}
-
-
-@pytest.mark.anyio
-async def test_scenes_keep_their_order_through_inserts_and_moves(async_database: Async) -> None:
-    project = (await crud_project.create_project(async_database, WORKSPACE, "Reel"))["_id"]
-    made = await crud_order.create_scenes(
-        async_database, WORKSPACE, project, [(f"s{n}", LINK) for n in range(4)], max_attempts=5
-    )
-    first, second, third, last = (scene["_id"] for scene in made)
-    [between] = await crud_order.create_scenes(
-        async_database, WORKSPACE, project, [("new", None)], max_attempts=5, after=first, at_end=False
-    )
-    await crud_order.move_scene(async_database, WORKSPACE, last, None)
-    await crud_order.move_scene(async_database, WORKSPACE, second, third)
-    ordered = [scene["_id"] for scene in await crud_scene.list_scenes(async_database, project)]
-    assert ordered == [last, first, between["_id"], third, second]
-    versions = await crud_scene.list_versions(async_database, project)
-    assert versions == {first: 1, between["_id"]: 1, third: 1, second: 2, last: 2}
-    found = await crud_scene.find_scenes(async_database, [first, str(uuid4())])
-    assert [scene["_id"] for scene in found] == [first]
-
-
-@pytest.mark.anyio
-async def test_deleted_project_takes_its_scenes_along_and_goes_last(async_database: Async, database: Sync) -> None:
-    project = (await crud_project.create_project(async_database, WORKSPACE, "Reel"))["_id"]
-    await crud_order.create_scenes(async_database, WORKSPACE, project, [("a", None), ("b", LINK)], max_attempts=5)
-    await crud_project.mark_project_deleted(async_database, WORKSPACE, project)
-    await crud_project.mark_project_deleted(async_database, WORKSPACE, project)
-    assert await crud_scene.list_scenes(async_database, project) == []
-    assert crud_project.finish_project_deletions(database) == 0
-    for scene in crud_backlog.deletions(database, 10):
-        crud_backlog.remove_scene(database, scene["_id"])
-    assert crud_project.finish_project_deletions(database) == 1
-    assert database["projects"].count_documents({}) == 0
+    assert (await crud_monitor.count_scenes(async_database, "another")).scenes == {}
 
 
 @pytest.mark.anyio

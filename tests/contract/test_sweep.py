@@ -1,21 +1,21 @@
 """What a scene owns in the bucket in each of its states, and that the rest is removed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from app.core.config import Settings
 from app.core.database import Async, Sync, server_now_sync
 from app.core.media_errors import StorageUnavailableError
-from app.crud import crud_scene
-from app.models.media import ACTIVE, Status
+from app.crud import crud_edit
+from app.models.media import ACTIVE, Status, milliseconds
 from app.services import sweep
 from app.services.storage.bucket import Bucket, OpenUpload
-from tests.contract.conftest import Place, insert_scene, lease, read_scene
+from tests.contract.conftest import WORKSPACE, Place, deletion_of, insert_scene, lease, read_scene
 
-WORKSPACE = "default"
 GENERATION = 2
 OBJECTS = tuple(f"{n}/{name}" for n in (1, 2, 3) for name in ("original.mp4", "poster.webp", "stray.tmp"))
 UPLOADS = tuple(f"upload {n}" for n in (1, 2, 3))
@@ -55,6 +55,10 @@ def stored(place: Place, generation: int = GENERATION) -> dict[str, Any]:
     }
 
 
+async def relink(database: Async, settings: Settings, place: Place, link: str | None) -> None:
+    await crud_edit.edit_scene(database, settings, WORKSPACE, place.scene_id, {"source_url": link})
+
+
 def test_ready_scene_owns_its_files_and_no_upload(database: Sync, bucket: Bucket, place: Place) -> None:
     insert_scene(database, Status.READY, place, generation=GENERATION, **stored(place))
     fill(bucket, place)
@@ -85,22 +89,22 @@ def test_scene_that_stores_nothing_owns_nothing(database: Sync, bucket: Bucket, 
 
 @pytest.mark.anyio
 async def test_new_link_takes_the_files_of_the_old_one_away(
-    async_database: Async, database: Sync, bucket: Bucket, place: Place
+    async_database: Async, database: Sync, bucket: Bucket, place: Place, settings: Settings
 ) -> None:
     insert_scene(database, Status.READY, place, generation=1, **stored(place, 1))
     fill(bucket, place)
-    await crud_scene.set_link(async_database, WORKSPACE, place.scene_id, "https://example.com/b", 5)
+    await relink(async_database, settings, place, "https://example.com/b")
     assert read_scene(database, place.scene_id)["media"]["status"] == Status.PENDING
     assert swept(database, bucket, place) == LATER
 
 
 @pytest.mark.anyio
 async def test_removed_link_takes_all_files_away(
-    async_database: Async, database: Sync, bucket: Bucket, place: Place
+    async_database: Async, database: Sync, bucket: Bucket, place: Place, settings: Settings
 ) -> None:
     insert_scene(database, Status.READY, place, generation=GENERATION, **stored(place))
     fill(bucket, place)
-    await crud_scene.set_link(async_database, WORKSPACE, place.scene_id, None, 5)
+    await relink(async_database, settings, place, None)
     assert read_scene(database, place.scene_id)["media"] is None
     assert swept(database, bucket, place) == LATER
 
@@ -112,12 +116,29 @@ def test_scene_that_never_had_media_owns_nothing(database: Sync, bucket: Bucket,
 
 
 @pytest.mark.parametrize("status", [Status.READY, Status.DOWNLOADING, None])
-def test_deleted_scene_owns_nothing_of_any_generation(
+def test_scene_that_was_deleted_for_good_owns_nothing_of_any_generation(
     database: Sync, bucket: Bucket, place: Place, status: Status | None
 ) -> None:
-    insert_scene(database, status, place, deleted=True, **(stored(place) if status else {}))
+    insert_scene(database, status, place, **(stored(place) if status else {}))
+    mark(database, place, seconds=-1, final=True)
     fill(bucket, place)
     assert swept(database, bucket, place) == set()
+
+
+@pytest.mark.parametrize("seconds", [60, -60])
+def test_deleted_scene_owns_what_it_owned_until_that_is_final(
+    database: Sync, bucket: Bucket, place: Place, seconds: float
+) -> None:
+    insert_scene(database, Status.READY, place, generation=GENERATION, **stored(place))
+    mark(database, place, seconds=seconds)
+    fill(bucket, place)
+    assert swept(database, bucket, place) == {"2/original.mp4", "2/poster.webp", *LATER}
+
+
+def mark(database: Sync, place: Place, *, seconds: float, final: bool = False) -> None:
+    """Delete the scene, to be undone for so many seconds more."""
+    deletion = deletion_of(server_now_sync(database), seconds, final=final)
+    database["scenes"].update_one({"_id": place.scene_id}, {"$set": {"deletion": deletion}})
 
 
 def test_scene_that_is_gone_owns_nothing(database: Sync, bucket: Bucket, place: Place) -> None:
@@ -134,19 +155,28 @@ def test_sweep_keeps_to_its_own_scene(database: Sync, bucket: Bucket, place: Pla
     bucket.delete([neighbour])
 
 
-@pytest.mark.parametrize("finish", [sweep.sweep_or_delete, None])
-def test_deletion_empties_the_prefix_and_removes_the_scene_last(
-    database: Sync, bucket: Bucket, place: Place, finish: Callable[[Sync, Bucket, str], None] | None
-) -> None:
+def test_deletion_empties_the_prefix_and_removes_the_scene_last(database: Sync, bucket: Bucket, place: Place) -> None:
     scene = insert_scene(database, Status.READY, place, deleted=True, **stored(place))
     fill(bucket, place)
-    if finish:
-        finish(database, bucket, place.scene_id)
-    else:
-        assert sweep.finish_deletion(database, bucket, scene, server_now_sync(database))
+    assert sweep.finish_deletion(database, bucket, scene, server_now_sync(database))
     assert left(bucket, place) == set()
     assert database["scenes"].count_documents({"_id": place.scene_id}) == 0
-    sweep.sweep_or_delete(database, bucket, place.scene_id)
+    sweep.sweep_once(database, bucket, place.scene_id)
+
+
+def test_scenes_files_are_kept_while_its_deletion_can_be_undone_and_gone_after(
+    database: Sync, bucket: Bucket, place: Place
+) -> None:
+    insert_scene(database, Status.READY, place, generation=GENERATION, **stored(place))
+    fill(bucket, place)
+    mark(database, place, seconds=60)
+    sweep.sweep_once(database, bucket, place.scene_id)
+    sweep.clean_up(database, bucket)
+    assert left(bucket, place) == {"2/original.mp4", "2/poster.webp", *LATER}
+    mark(database, place, seconds=-1)
+    sweep.clean_up(database, bucket)
+    assert left(bucket, place) == set()
+    assert database["scenes"].count_documents({"_id": place.scene_id}) == 0
 
 
 def test_deletion_waits_for_a_worker_that_may_still_write(database: Sync, bucket: Bucket, place: Place) -> None:
@@ -165,7 +195,7 @@ def test_deletion_waits_for_a_sweep_that_is_noted(database: Sync, bucket: Bucket
     """A canceled scene has no lease any more, but its worker may still have a write under way."""
     now = server_now_sync(database)
     scene = insert_scene(database, Status.CANCELED, place, deleted=True)
-    scene["sweep"] = {"at": now + timedelta(seconds=30)}
+    scene["sweep"] = {"at_ms": milliseconds(now, 30)}
     assert not sweep.finish_deletion(database, bucket, scene, now)
     assert sweep.finish_deletion(database, bucket, scene, now + timedelta(seconds=31))
 

@@ -145,16 +145,52 @@ def test_publishing_is_bounded(settings: Settings) -> None:
     assert options["socket_timeout"] in {2, 15}
 
 
-def test_worker_stops_within_its_grace(settings: Settings) -> None:
-    assert 0 < make_celery(lambda: settings).conf.worker_soft_shutdown_timeout <= 20
+def test_worker_stops_by_its_warm_shutdown(settings: Settings) -> None:
+    assert make_celery(lambda: settings).conf.worker_soft_shutdown_timeout == 0
 
 
-def test_beat_rings_the_reconciler_and_drops_stale_rounds(settings: Settings) -> None:
+# A worker's children are forked long before it is told to stop.
+STOP = """
+import os
+from celery.signals import worker_shutting_down
+from app.core.celery_app import celery_app
+from app.core.shutdown import stopping_for
+told, tell = os.pipe()
+before = stopping_for()
+child = os.fork()
+if not child:
+    os.read(told, 1)
+    os._exit(0 if stopping_for() is not None and stopping_for() < 60 else 1)
+worker_shutting_down.send(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
+first = stopping_for()
+worker_shutting_down.send(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
+os.write(tell, b"x")
+_, status = os.waitpid(child, 0)
+print(before is None, status == 0, stopping_for() >= first)
+"""
+
+
+def test_processes_that_were_forked_before_know_that_the_worker_stops(tmp_path: Path) -> None:
+    done = run_python(STOP, tmp_path, ENVIRONMENT)
+    assert done.stdout.split() == ["True", "True", "True"], done.stderr
+
+
+def test_beat_rings_the_reconciler_and_for_uploads_that_nobody_owns(settings: Settings) -> None:
     schedule = make_celery(lambda: settings).conf.beat_schedule
-    assert {entry["task"] for entry in schedule.values()} == {RECONCILE, CLEAN_UP, ABORT}
+    assert {entry["task"] for entry in schedule.values()} == {RECONCILE, ABORT}
     assert schedule["reconcile"]["schedule"] == settings.takeup_reconcile_seconds
-    for entry in schedule.values():
-        assert entry["options"]["expires"] >= entry["schedule"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 10, 60])
+def test_round_that_waited_too_long_for_its_worker_is_dropped(settings: Settings, seconds: float) -> None:
+    often = settings.model_copy(update={"takeup_reconcile_seconds": seconds})
+    entry = make_celery(lambda: often).conf.beat_schedule["reconcile"]
+    assert 2 * seconds < entry["options"]["expires"] <= max(10, 3 * seconds)
+
+
+def test_other_messages_do_not_run_out_by_a_workers_own_clock(settings: Settings) -> None:
+    schedule = make_celery(lambda: settings).conf.beat_schedule
+    assert [name for name, entry in schedule.items() if "expires" in entry.get("options", {})] == ["reconcile"]
 
 
 def test_other_broker_gets_no_options_of_redis(settings: Settings) -> None:

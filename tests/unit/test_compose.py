@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from app.core.celery_app import make_celery
 from tests.compose import COMPOSE, DOTENV, OTHERS, OURS, ROOT, Container, Image, NotSetError, interpolated, seconds
 from tests.servers import settings_of
 
@@ -93,6 +92,13 @@ def test_what_images_copy_is_let_through_to_them() -> None:
 
 
 def test_workers_are_given_longer_than_they_take_to_stop() -> None:
-    takes = make_celery(lambda: settings_of(DOTENV)).conf.worker_soft_shutdown_timeout
+    takes = settings_of(DOTENV).takeup_shutdown_seconds
     for name in ("celery_worker", "celery_beat"):
         assert seconds(COMPOSE["services"][name]["stop_grace_period"]) >= takes + 5
+
+
+def test_worker_is_stopped_by_the_signal_that_lets_it_finish() -> None:
+    for name in ("celery_worker", "celery_beat"):
+        container = Container.of(name, DOTENV)
+        assert "REMAP_SIGTERM" not in container.environment
+        assert container.service.get("stop_signal", "SIGTERM") == "SIGTERM"

@@ -8,7 +8,7 @@ import pytest
 
 import app
 from app.core.errors import RequestError, TakeupError
-from app.core.media_errors import MEDIA_ERRORS, MediaError, Policy
+from app.core.media_errors import MEDIA_ERRORS, Blame, MediaError, Policy
 
 POLICIES = {
     Policy.RETRY: "fetch.connection fetch.timeout fetch.stalled fetch.truncated fetch.server_error "
@@ -21,6 +21,10 @@ POLICIES = {
     "content.too_large content.too_long content.empty media.not_media media.malformed media.unsafe "
     "storage.denied storage.no_bucket",
     Policy.NEVER: "worker.crashed",
+}
+BLAMED = {
+    Blame.SITE: "fetch.connection fetch.stalled fetch.server_error fetch.rate_limited",
+    Blame.BUCKET: "storage.unavailable storage.denied storage.no_bucket",
 }
 CODES = [(code, policy) for policy, codes in POLICIES.items() for code in codes.split()]
 
@@ -47,6 +51,12 @@ def test_code_exists_once_with_its_policy(code: str, policy: Policy) -> None:
     [error] = [one for one in with_code(MediaError) if one.code == code]
     assert MEDIA_ERRORS[code] is error
     assert MEDIA_ERRORS[code].policy is policy
+
+
+@pytest.mark.parametrize("code", MEDIA_ERRORS)
+def test_only_what_fails_for_every_link_is_held_against_site_or_bucket(code: str) -> None:
+    blamed = {one: blame for blame, codes in BLAMED.items() for one in codes.split()}
+    assert MEDIA_ERRORS[code].blame is blamed.get(code, Blame.NOBODY)
 
 
 def test_there_is_no_code_beyond_the_list() -> None:

@@ -11,7 +11,7 @@ from app.core.media_errors import (
     Policy,
     RateLimitedError,
 )
-from app.services.retry import may_retry, retry_delay
+from app.services.retry import asked_delay, grown_delay, may_retry, retry_delay
 from tests.servers import settings_of
 
 REQUIRED = {
@@ -79,3 +79,13 @@ def test_host_that_asks_for_time_gets_it_within_the_cap(
 def test_site_found_busy_by_an_extractor_is_left_alone_for_a_minute(settings: Settings) -> None:
     # The child tells a code and a detail, and no time.
     assert retry_delay(MEDIA_ERRORS["fetch.rate_limited"]("(HTTP 429)"), 1, settings) >= 60
+
+
+def test_only_a_site_that_asks_for_time_is_given_it(settings: Settings) -> None:
+    for error in MEDIA_ERRORS.values():
+        assert asked_delay(error(), settings) == (60 if error.policy is Policy.COOL else 0)
+    assert asked_delay(RateLimitedError(retry_after_seconds=7), settings) == 7
+
+
+def test_grown_wait_has_no_chance_in_it_and_no_end_above_the_cap(settings: Settings) -> None:
+    assert [grown_delay(n, settings) for n in (1, 2, 3, 6, 10_000)] == [5, 15, 45, 900, 900]

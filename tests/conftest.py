@@ -1,0 +1,27 @@
+"""The choice between an experiment's small form and its full one, and the record of a full run."""
+
+import pytest
+
+from tests.faults.record import ExperimentRecord
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the fault experiments with their full counts and times")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "experiment(number, title, quick, long, unit): a fault experiment, and how often, how many or how long; "
+        "0 leaves it out",
+    )
+    if config.getoption("--long") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ExperimentRecord())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    size = "long" if config.getoption("--long") else "quick"
+    for item in items:
+        marker = item.get_closest_marker("experiment")
+        if marker and not marker.kwargs[size]:
+            item.add_marker(pytest.mark.skip(reason="only with --long"))

@@ -1,0 +1,31 @@
+"""What a service leaves behind outside its database and bucket: processes and scratch folders."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+_OURS = ("app.services.", "app.core.celery_app", "imageio_ffmpeg/binaries")
+"""In the command line of every process that works on a scene; each is started by a Python of ours."""
+
+_START_IS_KNOWN_TO = 2.0
+"""Seconds: the system counts a process's start from its own, whose moment it knows to the second."""
+
+
+def scratch_folders(scratch: Path) -> list[str]:
+    """The folders of jobs that are there."""
+    return [f"the scratch folder {folder.name}" for folder in scratch.glob("job-*")]
+
+
+def orphaned_processes(since: float) -> list[str]:
+    """Processes of ours, begun after `since` (seconds of the epoch), whom a parent that died left to the system."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            if not any(part in line for part in _OURS) or process.create_time() < since - _START_IS_KNOWN_TO:
+                continue
+            parent = process.parent()
+            if process.status() != psutil.STATUS_ZOMBIE and (parent is None or "python" not in parent.name()):
+                found.append(f"the process {process.pid}: {line[:120]}")
+    return found
