@@ -124,7 +124,7 @@ def worker(
     """Run a worker: for downloads, or the one that keeps every promise (one such worker is enough)."""
     if maintenance:
         serve.run_worker("maintenance", "maintenance", 1, beat=True)
-    serve.run_worker("media", "media,cleaning", concurrency, beat=False)
+    serve.run_worker("media", "rescued,media,cleaning", concurrency, beat=False)
 
 
 @app.command(hidden=True)

@@ -150,10 +150,10 @@ class Fleet(Service):
 
 
 @contextmanager
-def running_fleet(folder: Path, **environment: str) -> Iterator[Fleet]:
-    """A fleet with short times; `environment` goes over them."""
+def running_fleet(folder: Path, settings: Mapping[str, str] = QUICK) -> Iterator[Fleet]:
+    """A fleet, with short times where nothing else is asked for."""
     with embedded_servers(folder / "servers") as servers:
-        fleet = Fleet(folder, {**QUICK, **environment, **servers})
+        fleet = Fleet(folder, {**settings, **servers})
         try:
             yield fleet
         finally:

@@ -30,6 +30,8 @@ QUICK = {
 }
 """Short times, so that what takes a minute in production takes seconds here; the code is the same."""
 
+_PORT_CHOICES = 3
+
 IN_COMMAND_LINE = {
     "redis": "redis-server",
     "s3": "weed",
@@ -120,9 +122,20 @@ def clean_environment() -> dict[str, str]:
 @contextmanager
 def running_stack(data_dir: Path, **environment: str) -> Iterator[RunningStack]:
     """A stack with short times; `environment` goes over them."""
-    stack = RunningStack(data_dir, {**QUICK, **environment})
+    stack = _started(data_dir, {**QUICK, **environment})
     try:
         yield stack
     finally:
         if stack.process.poll() is None:
             stack.stop()
+
+
+def _started(data_dir: Path, environment: Mapping[str, str]) -> RunningStack:
+    """A stack; where stacks that start side by side chose the same port, it chooses again."""
+    for _ in range(_PORT_CHOICES):
+        try:
+            return RunningStack(data_dir, environment)
+        except AssertionError as error:
+            if "Address already in use" not in str(error):
+                raise
+    return RunningStack(data_dir, environment)

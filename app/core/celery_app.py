@@ -16,6 +16,7 @@ from app.core.process import die_with_parent
 from app.core.shutdown import ask_to_stop
 
 MEDIA_QUEUE = "media"
+RESCUED_QUEUE = "rescued"
 MAINTENANCE_QUEUE = "maintenance"
 CLEANING_QUEUE = "cleaning"
 

@@ -7,7 +7,7 @@ from pymongo import ASCENDING, ReturnDocument
 
 from app.core.config import Settings
 from app.core.database import Async, Document, Sync, server_now
-from app.core.errors import NotRestorableError, SceneBusyError, SceneNotFoundError
+from app.core.errors import NotRestorableError, ProjectNotFoundError, SceneBusyError, SceneNotFoundError
 from app.crud.crud_media import start_over
 from app.crud.crud_scene import ALIVE, edit
 from app.models.media import ACTIVE, Status, milliseconds
@@ -24,23 +24,36 @@ def deletion_at(now: datetime, settings: Settings, *, with_project: bool = False
 async def mark_deleted(database: Async, settings: Settings, workspace: str, scene_id: str) -> Document:
     """Write the intent to delete, once; the deletion as it stands.
 
-    Raises `SceneNotFoundError` where there is no such scene (any more).
+    Raises `SceneNotFoundError` where there is no such scene (any more), or its whole project is deleted.
     """
     mine = {"_id": scene_id, "workspace": workspace}
     deletion = deletion_at(await server_now(database), settings)
     await database["scenes"].update_one({**mine, **ALIVE}, edit(deletion))
     scene = await database["scenes"].find_one(mine)
-    if scene is None or not scene["deletion"]:
+    if scene is None or not scene["deletion"] or scene["deletion"]["with_project"]:
         raise SceneNotFoundError
     found: Document = scene["deletion"]
     return found
 
 
 async def restore_scene(database: Async, settings: Settings, workspace: str, scene_id: str) -> tuple[Document, bool]:
-    """Take a deletion back. What a worker was at starts over, because the worker has stopped.
+    """Take a deletion back; the scene, and whether its media was queued anew.
 
-    Returns the scene and whether its media was queued anew; a scene that is not deleted is left as it is.
-    Raises `SceneNotFoundError`, or `NotRestorableError` where the time for it is over.
+    Raises `SceneNotFoundError`, `ProjectNotFoundError` where its whole project is deleted, or `NotRestorableError`
+    where the time for it is over.
+    """
+    scene = await database["scenes"].find_one({"_id": scene_id, "workspace": workspace})
+    if scene is None:
+        raise SceneNotFoundError
+    if await database["projects"].find_one({"_id": scene["project_id"], **ALIVE}) is None:
+        raise ProjectNotFoundError
+    return await take_back(database, settings, workspace, scene_id)
+
+
+async def take_back(database: Async, settings: Settings, workspace: str, scene_id: str) -> tuple[Document, bool]:
+    """The same, whatever became of the project. What a worker was at starts over, because the worker has stopped.
+
+    A scene that is not deleted is left as it is.
     """
     for _ in range(_CAS_TRIES):
         scene = await database["scenes"].find_one({"_id": scene_id, "workspace": workspace})

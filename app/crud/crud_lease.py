@@ -32,8 +32,14 @@ class Claim:
     worker: str
     started_at: datetime
     source_url: str
+    given_back: bool
     upload: Mapping[str, Any] | None
     attempts: tuple[Mapping[str, Any], ...]
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no earlier attempt of this generation can have stored anything."""
+        return self.attempt == 1 and not self.given_back
 
     @property
     def fence(self) -> Document:
@@ -87,6 +93,7 @@ def _claim_of(document: Document) -> Claim:
         worker=media["lease"]["worker"],
         started_at=media["lease"]["started_at"],
         source_url=media["source_url"],
+        given_back=media.get("given_back", False),
         upload=media["upload"],
         attempts=tuple(media["attempts"]),
     )
@@ -117,7 +124,8 @@ def note_upload(database: Sync, claim: Claim, upload: Mapping[str, Any] | None) 
 
 def give_back(database: Sync, claim: Claim, due_ms: int) -> bool:
     """Queue the scene again as if this attempt had never begun; False where the claim no longer stands."""
-    condition, update = state_change(Status.QUEUED, {"lease": None, "progress": None}, among=ACTIVE, due_ms=due_ms)
+    fields = {"lease": None, "progress": None, "given_back": True}
+    condition, update = state_change(Status.QUEUED, fields, among=ACTIVE, due_ms=due_ms)
     update["$inc"]["media.attempt"] = -1
     return database["scenes"].update_one({**claim.fence, **condition}, update).matched_count == 1
 
@@ -128,6 +136,15 @@ def hold_back(database: Sync, scene: Document, error: Mapping[str, Any], due_ms:
     return update_scene_status_sync(
         database, fence, Status.RETRYING, {"error": dict(error)}, among=WAITING, due_ms=due_ms
     )
+
+
+def is_claimable(scene: Document | None, generation: int, now: datetime) -> bool:
+    """Whether `claim` would take this generation of the scene, as its document stands."""
+    media = None if scene is None or scene["deletion"] else scene["media"]
+    if media is None or media["generation"] != generation:
+        return False
+    due = media["due_ms"] is not None and media["due_ms"] <= milliseconds(now)
+    return bool(media["status"] == Status.QUEUED or (media["status"] == Status.RETRYING and due))
 
 
 def let_go(database: Sync, claim: Claim) -> None:

@@ -44,9 +44,10 @@ async def request_storage(
         same = media is not None and media["source_url"] == wanted
         if same and not force and media["status"] in IN_FLIGHT | {Status.READY}:
             return None
-        return start_over(document, Status.QUEUED, wanted, settings, now)
+        edited = {} if same else {"edited_version": document["version"] + 1}
+        return {**start_over(document, Status.QUEUED, wanted, settings, now), **edited}
 
-    return await change_scene(database, workspace, scene_id, change, by_hand=link is not None)
+    return await change_scene(database, workspace, scene_id, change)
 
 
 async def retry(database: Async, settings: Settings, workspace: str, scene_id: str) -> tuple[Document, bool]:

@@ -175,6 +175,7 @@ def new_run(
         "requested_at": now if status is Status.QUEUED else None,
         "due_ms": milliseconds(now, wait_seconds),
         "attempt": 0,
+        "given_back": False,
         "max_attempts": max_attempts,
         "lease": None,
         "progress": None,

@@ -15,7 +15,7 @@ from app.core.database import Document, Sync, server_now_sync
 from app.core.media_errors import Blame, DiskFullError, MediaError, Policy, StorageUnavailableError
 from app.crud import crud_hold, crud_lease
 from app.crud.crud_hold import BUCKET, DISK, SITE, Hold, held_until_ms
-from app.models.media import WAITING, milliseconds
+from app.models.media import WAITING, Status, milliseconds
 from app.services.retry import asked_delay, grown_delay
 from app.services.storage.bucket import Bucket
 
@@ -91,7 +91,8 @@ class Admission:
         media = scene["media"]
         if hold.error is not None and media["status"] in WAITING:
             share = random.uniform(*(_TRIED_LATER if media["attempt"] else _UNTRIED_FIRST))
-            due_ms = until_ms + int(share * (until_ms - milliseconds(now)))
+            later_ms = until_ms + int(share * (until_ms - milliseconds(now)))
+            due_ms = max(later_ms, media["due_ms"]) if media["status"] == Status.RETRYING else later_ms
             crud_lease.hold_back(self.database, scene, hold.error, due_ms)
         return False
 

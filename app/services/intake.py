@@ -18,7 +18,7 @@ from app.core.shutdown import stopping_for
 from app.crud import crud_backlog, crud_lease
 from app.crud.crud_lease import Claim, Ending
 from app.crud.crud_scene import find_scene_sync
-from app.models.media import WAITING, Status, milliseconds
+from app.models.media import Status, milliseconds
 from app.services.admission import Admission
 from app.services.adoption import stored_original
 from app.services.fetch.direct import open_direct
@@ -52,8 +52,8 @@ class Intake:
     def run(self, scene_id: str, generation: int) -> bool:
         """Take this generation of this scene in, if it waits for that; whether it was given back for another worker."""
         scene = find_scene_sync(self.database, scene_id)
-        waits = scene is not None and scene["media"] is not None and scene["media"]["status"] in WAITING
-        if scene is None or not waits or not self._admission.admits(scene):
+        claimable = crud_lease.is_claimable(scene, generation, server_now_sync(self.database))
+        if scene is None or not claimable or not self._admission.admits(scene):
             return False
         seconds = self.settings.takeup_lease_seconds
         claim = crud_lease.claim(self.database, scene_id, generation, self.worker, seconds)
@@ -155,7 +155,7 @@ class Intake:
 
     def _adopted(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any] | None:
         """What an earlier attempt stored and could not write down any more; its unfinished upload is aborted."""
-        if _is_first(claim):
+        if claim.is_first:
             return None
         if claim.upload:
             self.bucket.abort_upload(claim.upload["key"], claim.upload["upload_id"])
@@ -169,7 +169,7 @@ class Intake:
         return {"key": key, "width": found.poster_width, "height": found.poster_height}
 
     def _finish(self, claim: Claim, original: dict[str, Any], found: dict[str, Any]) -> None:
-        alone = _is_first(claim) and claim.generation == 1
+        alone = claim.is_first and claim.generation == 1
         if not alone:
             crud_backlog.note_sweep(self.database, claim.scene_id, server_now_sync(self.database))
         ending = Ending("ready", bytes_done=original["bytes"])
@@ -235,11 +235,6 @@ class Intake:
             sweep_scene(self.database, self.bucket, claim.project_id, claim.scene_id)
         except (MediaError, DatabaseError):
             log.warning("scene %s: the sweep is left to the reconciler", claim.scene_id, exc_info=True)
-
-
-def _is_first(claim: Claim) -> bool:
-    """Whether no earlier attempt of the generation can have stored anything, one that was handed over included."""
-    return claim.attempt == 1 and not claim.upload
 
 
 class _IntakeWatcher(Watcher):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from itertools import chain
 from logging import getLogger
 
 from app.core.config import Settings
@@ -22,8 +21,9 @@ log = getLogger(__name__)
 Ring = Callable[[str, int], object]
 
 
-def reconcile(database: Sync, settings: Settings, ring: Ring, waiting_messages: int) -> None:
-    """One round. `ring` sends a scene's message; `waiting_messages` is how many the broker holds already.
+def reconcile(database: Sync, settings: Settings, ring: Ring, ring_first: Ring, waiting_messages: int) -> None:
+    """One round. `ring` sends a scene's message, of which the broker holds `waiting_messages` already; `ring_first`
+    sends that of a scene whose worker died, and which has waited in the backlog before.
 
     Rounds may overlap, be late or be killed: each step is a conditional write, and a message too many is dropped by
     the claim.
@@ -37,9 +37,11 @@ def reconcile(database: Sync, settings: Settings, ring: Ring, waiting_messages: 
     ]
     held = held_until_ms(find_holds(database, [BUCKET]).get(BUCKET), now)
     room = 0 if held else max(0, _BATCH - waiting_messages)
-    waiting = chain(crashed, crud_backlog.waiting_too_long(database, now, room))
-    if rung := _ring_for(database, waiting, ring, due_ms):
-        log.info("rang for %d scenes, %d of them after a crash", rung, len(crashed))
+    for scene in crashed:
+        ring_first(scene["_id"], scene["media"]["generation"])
+    rung = _ring_for(database, crud_backlog.waiting_too_long(database, now, room), ring, due_ms)
+    if crashed or rung:
+        log.info("rang for %d scenes after a crash, and for %d that waited", len(crashed), rung)
     finish_project_deletions(database)
     crud_backlog.forget_idempotency_keys(database, now - _KEEP_ANSWERS)
     forget_old(database, now - _KEEP_ANSWERS)

@@ -10,7 +10,7 @@ from app.core.database import worker_database
 from app.services.reconcile import reconcile
 from app.services.storage.bucket import worker_bucket
 from app.services.sweep import abort_unowned_uploads, clean_up, sweep_once
-from app.tasks.media_tasks import download_media_task
+from app.tasks.media_tasks import download_media_task, ring_first
 
 
 def _waiting_messages(queue: str) -> int:
@@ -22,7 +22,8 @@ def _waiting_messages(queue: str) -> int:
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def reconcile_task() -> None:
     """Ring again for every scene that waits too long, and for cleaning up where nothing of that waits already."""
-    reconcile(worker_database(), get_settings(), download_media_task.delay, _waiting_messages(MEDIA_QUEUE))
+    waiting = _waiting_messages(MEDIA_QUEUE)
+    reconcile(worker_database(), get_settings(), download_media_task.delay, ring_first, waiting)
     if not _waiting_messages(CLEANING_QUEUE):
         clean_up_task.delay()
 

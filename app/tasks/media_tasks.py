@@ -7,7 +7,7 @@ from typing import Any
 from celery import Task
 from celery.signals import worker_process_init
 
-from app.core.celery_app import celery_app
+from app.core.celery_app import RESCUED_QUEUE, celery_app
 from app.core.config import get_settings
 from app.core.database import worker_database
 from app.services.fetch.scratch import sweep_scratch
@@ -31,7 +31,12 @@ def download_media_task(scene_id: str, generation: int) -> None:
     """Fetch and store this generation of this scene's media, if it still waits for that."""
     worker = f"{socket.gethostname()}/{os.getpid()}"
     if Intake(worker_database(), worker_bucket(), get_settings(), worker).run(scene_id, generation):
-        download_media_task.delay(scene_id, generation)
+        ring_first(scene_id, generation)
+
+
+def ring_first(scene_id: str, generation: int) -> None:
+    """Have a worker look at a scene that was under way already, before what waits in the backlog."""
+    download_media_task.apply_async((scene_id, generation), queue=RESCUED_QUEUE)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

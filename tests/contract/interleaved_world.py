@@ -1,7 +1,7 @@
 """A small world of one project: its people, its messages, its workers, and the time that passes."""
 
 from asyncio import Runner
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,6 +22,16 @@ from tests.contract.interleaved_worker import Worker, may_write
 T = TypeVar("T")
 LINKS = ("https://example.com/a.mp4", "https://example.com/b.mp4")
 _LONG_AGO_SECONDS = -400.0
+
+
+class _SlowBucket(Bucket):
+    """Something happens before it tells its keys."""
+
+    between: Callable[[], None]
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        self.between()
+        return super().keys(prefix)
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class World:
             assert self.edited[scene_id] > since
             return
         except RequestError:
-            assert scene_id not in self.alive
+            assert scene_id not in self.alive or self.gone
             return
         assert scene_id in self.alive
         assert since is None or self.edited[scene_id] <= since
@@ -124,17 +134,19 @@ class World:
         try:
             self.ask(crud_deletion.mark_deleted(self.on.api, self.on.settings, WORKSPACE, scene_id))
         except RequestError:
-            assert self.scene(scene_id) is None
+            assert self.scene(scene_id) is None or self.with_project is not None
         self.alive.discard(scene_id)
 
     def restore(self, scene_id: str) -> None:
+        before = self.scene(scene_id)
         try:
             scene, queued = self.ask(crud_deletion.restore_scene(self.on.api, self.on.settings, WORKSPACE, scene_id))
         except RequestError:
             return
+        assert before is not None
+        assert self.with_project is None, "restored without its project"
+        assert not before["deletion"] or before["deletion"]["purge_ms"] > self._past(), "restored too late"
         self.alive.add(scene_id)
-        if self.with_project is not None:
-            self.with_project.discard(scene_id)
         if queued:
             self.messages.append((scene_id, scene["media"]["generation"]))
 
@@ -190,13 +202,19 @@ class World:
     # What comes round, and the time that passes.
 
     def reconcile(self) -> None:
-        reconcile(self.on.database, self.on.settings, lambda *message: self.messages.append(message), 0)
+        def ring(*message: Any) -> None:
+            self.messages.append(message)
+
+        reconcile(self.on.database, self.on.settings, ring, ring, 0)
 
     def clean_up(self) -> None:
         clean_up(self.on.database, self.on.bucket)
 
-    def sweep(self, scene_id: str) -> None:
-        sweep_once(self.on.database, self.on.bucket, scene_id)
+    def sweep(self, scene_id: str, between: Callable[[], None] = lambda: None) -> None:
+        """`between` happens when the document has been read, and the bucket has not."""
+        bucket = _SlowBucket(self.on.bucket.client, self.on.bucket.name)
+        bucket.between = between
+        sweep_once(self.on.database, bucket, scene_id)
 
     def let_waits_end(self) -> None:
         """Graces and pauses are over."""

@@ -76,7 +76,7 @@ def remove_link(on: Servers, scene: Document) -> bool:
 
 def delete_and_restore(on: Servers, scene: Document) -> bool:
     on.runner.run(crud_deletion.mark_deleted(on.api, on.settings, WORKSPACE, scene["_id"]))
-    on.runner.run(crud_deletion.restore_scene(on.api, on.settings, WORKSPACE, scene["_id"]))
+    on.runner.run(crud_deletion.take_back(on.api, on.settings, WORKSPACE, scene["_id"]))
     return True
 
 
@@ -87,7 +87,7 @@ def claim(on: Servers, scene: Document) -> bool:
 def _held(scene: Document) -> Claim:
     """The claim of whoever holds the scene's lease."""
     now = scene["created_at"]
-    return Claim(scene["_id"], scene["project_id"], 1, 1, MAX_ATTEMPTS, "token", "w", now, LINK, None, ())
+    return Claim(scene["_id"], scene["project_id"], 1, 1, MAX_ATTEMPTS, "token", "w", now, LINK, False, None, ())
 
 
 def advance(target: Status) -> Operation:

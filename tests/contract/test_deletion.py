@@ -25,7 +25,7 @@ async def deleted(database: Async, settings: Settings, scene: Document) -> Docum
 
 
 async def restored(database: Async, settings: Settings, scene: Document) -> tuple[Document, bool]:
-    return await crud_deletion.restore_scene(database, settings, WORKSPACE, scene["_id"])
+    return await crud_deletion.take_back(database, settings, WORKSPACE, scene["_id"])
 
 
 def let_time_pass(database: Sync) -> None:

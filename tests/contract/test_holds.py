@@ -21,8 +21,6 @@ from app.services.storage.bucket import Bucket
 from tests.contract.conftest import insert_scene
 from tests.contract.held_worker import FAILURES, SITE, Worker
 
-NOT_LOOKED_AT = pytest.mark.xfail(strict=True, reason="whether the scene can be claimed is not looked at first")
-
 
 @pytest.fixture
 def worker(database: Sync, shared_bucket: Bucket, settings: Settings, tmp_path: Path) -> Worker:
@@ -93,8 +91,8 @@ STALE = [
     (Status.READY, {}),
     (Status.CANCELED, {}),
     (Status.DOWNLOADING, {}),
-    pytest.param(Status.QUEUED, {"generation": 2}, marks=NOT_LOOKED_AT),
-    pytest.param(Status.RETRYING, {"due_ms": 1 << 50}, marks=NOT_LOOKED_AT),
+    (Status.QUEUED, {"generation": 2}),
+    (Status.RETRYING, {"due_ms": 1 << 50}),
 ]
 
 
@@ -110,7 +108,6 @@ def test_message_for_a_scene_that_nobody_may_claim_takes_no_trial(
     assert worker.take(worker.scene()) is not None
 
 
-@NOT_LOOKED_AT
 def test_message_that_is_early_leaves_the_time_of_a_retry_alone(worker: Worker) -> None:
     held_site(worker)
     due_ms = milliseconds(server_now_sync(worker.database), 3600)

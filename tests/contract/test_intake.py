@@ -91,7 +91,6 @@ def test_work_ends_when_the_scene_must_be_handed_over(database: Sync, place: Pla
         keeper.check()
 
 
-@pytest.mark.xfail(strict=True, reason="of an attempt that was given back the document keeps its upload alone")
 def test_what_an_attempt_stored_before_it_was_given_back_is_not_left_behind(
     intake: Intake, database: Sync, bucket: Bucket, place: Place
 ) -> None:

@@ -133,7 +133,7 @@ async def test_fence_refuses_after_a_deletion_and_after_its_undoing(
     deleted, restored = claimed(database), claimed(database)
     for claim in (deleted, restored):
         await crud_deletion.mark_deleted(async_database, settings, WORKSPACE, claim.scene_id)
-    await crud_deletion.restore_scene(async_database, settings, WORKSPACE, restored.scene_id)
+    await crud_deletion.take_back(async_database, settings, WORKSPACE, restored.scene_id)
     assert not holds(database, deleted)
     assert not holds(database, restored)
     crud_lease.let_go(database, deleted)

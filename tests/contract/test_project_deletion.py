@@ -6,7 +6,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.database import Async, Document, Sync, server_now_sync
-from app.core.errors import NotRestorableError, ProjectNotFoundError
+from app.core.errors import NotRestorableError, ProjectNotFoundError, SceneNotFoundError
 from app.crud import crud_deletion, crud_project, crud_scene
 from app.models.media import Status, milliseconds
 from app.services.storage.bucket import Bucket
@@ -142,7 +142,7 @@ async def test_restore_that_died_between_scenes_and_project_can_be_repeated(
 ) -> None:
     scenes = [scene_in(database, project_id, status) for status in (Status.READY, Status.DOWNLOADING)]
     await delete(async_database, settings, project_id)
-    await crud_deletion.restore_scene(async_database, settings, WORKSPACE, scenes[1]["_id"])
+    await crud_deletion.take_back(async_database, settings, WORKSPACE, scenes[1]["_id"])
     finish(database, bucket)
     with pytest.raises(ProjectNotFoundError):
         await shown(async_database, project_id)
@@ -156,7 +156,7 @@ async def test_restore_that_died_between_scenes_and_project_ends_deleted_unless_
     scenes = [scene_in(database, project_id, status) for status in (Status.READY, Status.DOWNLOADING)]
     await delete(async_database, settings, project_id)
     for scene in scenes:
-        await crud_deletion.restore_scene(async_database, settings, WORKSPACE, scene["_id"])
+        await crud_deletion.take_back(async_database, settings, WORKSPACE, scene["_id"])
     let_time_pass(database)
     finish(database, bucket)
     assert database["scenes"].count_documents({}) == 0
@@ -183,3 +183,24 @@ async def test_project_goes_last(async_database: Async, database: Sync, settings
     crud_deletion.remove_scene(database, scene["_id"])
     assert crud_project.finish_project_deletions(database) == 1
     assert database["projects"].count_documents({}) == 0
+
+
+async def test_scene_of_a_deleted_project_cannot_be_restored_or_deleted_alone(
+    async_database: Async, database: Sync, settings: Settings, project_id: str
+) -> None:
+    scene = scene_in(database, project_id, Status.READY)
+    await delete(async_database, settings, project_id)
+    with pytest.raises(ProjectNotFoundError):
+        await crud_deletion.restore_scene(async_database, settings, WORKSPACE, scene["_id"])
+    with pytest.raises(SceneNotFoundError):
+        await crud_deletion.mark_deleted(async_database, settings, WORKSPACE, scene["_id"])
+
+
+async def test_deletion_that_died_between_project_and_scenes_is_finished_when_it_is_repeated(
+    async_database: Async, database: Sync, settings: Settings, project_id: str
+) -> None:
+    scene = scene_in(database, project_id, Status.READY)
+    await delete(async_database, settings, project_id)
+    database["scenes"].update_one({"_id": scene["_id"]}, {"$set": {"deletion": None}})
+    await delete(async_database, settings, project_id)
+    assert read_scene(database, scene["_id"])["deletion"]["with_project"]

@@ -17,10 +17,7 @@ from tests.contract import between
 from tests.contract.conftest import WORKSPACE, Place, insert_scene
 from tests.servers import eventually
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.xfail(strict=True, reason="the end of a project's deletion has no fence of its own yet"),
-]
+pytestmark = pytest.mark.anyio
 
 
 @dataclass

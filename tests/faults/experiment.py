@@ -66,7 +66,7 @@ class Experiment:
             assert media["status"] == "ready", media
             assert (media["status_at"] - at).total_seconds() <= seconds, media
 
-    def assert_holds(self, *, end_seconds: float = 60, rescue_seconds: float = 90) -> Figures:
+    def assert_holds(self, *, end_seconds: float = 240, rescue_seconds: float = 90) -> Figures:
         """Check the promise, and that no rescue took longer; the figures go into the report in any case."""
         figures = self._checker.check(self.accepted.values(), end_seconds=end_seconds)
         slowest = self._slowest_rescue()

@@ -46,7 +46,7 @@ def test_a_restarted_database_loses_and_doubles_no_transition(stack: RunningStac
             stack.kill("mongodb")
             run.struck()
             wait_for(partial(answers, stack), 60, "the database is back")
-            run.wait_ended(seconds=60)
+            run.wait_ended(120)
     run.assert_holds()
     assert seen.contradictions == []
     assert seen.count > len(run.accepted)

@@ -55,7 +55,7 @@ def test_a_message_that_dies_with_an_idle_worker_only_delays(fleet: Fleet, begin
     take_rounds(fleet, begin(fleet))
 
 
-@pytest.mark.experiment(1, "the same, with production's times", quick=0, long=10, unit="rounds")
+@pytest.mark.experiment(1, "worker frozen while idle, with production's times", quick=0, long=10, unit="rounds")
 def test_with_productions_times_a_message_that_dies_only_delays(production_fleet: Fleet, begin: Begin) -> None:
     """Experiment 1, with the times that production has."""
     take_rounds(production_fleet, begin(production_fleet))

@@ -41,6 +41,19 @@ def test_a_worker_killed_in_mid_download_loses_nothing(stack: RunningStack, orig
     assert [attempt["outcome"] for attempt in media["attempts"]] == ["crashed", "ready"]
 
 
+def test_a_scene_whose_worker_died_does_not_wait_behind_the_backlog_again(tmp_path: Path, origin: Origin) -> None:
+    with running_stack(tmp_path / "data", TAKEUP_CONCURRENCY="1") as stack:
+        first = stack.store(origin.url("clip.mp4", rate=SLOW))
+        stack.wait_bytes(first)
+        backlog = [stack.store(origin.url("clip.mp4", rate=SLOW, copy=n)) for n in range(8)]
+        for child in stack.pool_children():
+            child.kill()
+        rescued = assert_stored_once(stack, first, origin)
+        last = stack.wait_ended(backlog[-1], seconds=90)
+    assert rescued["attempts"][0]["outcome"] == "crashed"
+    assert rescued["status_at"] < last["status_at"]
+
+
 def test_a_replaced_link_leaves_only_the_new_one(stack: RunningStack, origin: Origin) -> None:
     scene = stack.store(origin.url("clip.mp4", rate=SLOW))
     stack.wait_bytes(scene)
