@@ -21,7 +21,9 @@ from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_probl
 from app.core.config import Settings, describe, load_settings_or_exit
 from app.core.database import connect_async, ensure_indexes
 from app.core.logging import configure_logging
+from app.core.redis import Announcer
 from app.crud.crud_monitor import Overviews
+from app.services.live.hub import Hub
 from app.services.storage.bucket import open_bucket
 from app.tasks.bell import Bell
 
@@ -38,12 +40,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for line in describe(chosen):
             log.info("%s", line)
         database = connect_async(chosen)
-        bell = Bell()
+        bell, announcer, hub = Bell(), Announcer(chosen.redis_url), Hub(database, chosen.redis_url)
         try:
             await ensure_indexes(database)
-            app.state.clients = Clients(chosen, database, open_bucket(chosen), bell, KeyPolicy(), Overviews())
+            hub.start()
+            app.state.clients = Clients(
+                chosen, database, open_bucket(chosen), bell, KeyPolicy(), Overviews(), announcer, hub
+            )
             yield
         finally:
+            await hub.close()
+            announcer.close()
             bell.close()
             await database.client.close()
 
@@ -73,3 +80,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     describe_problems(app)
     app.frontend("/", directory=Path(__file__).parent / "web", fallback=None)
     return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """End the application's event streams; whoever runs it does so before the wait for open connections."""
+    clients = getattr(app.state, "clients", None)
+    if isinstance(clients, Clients):
+        clients.hub.end()

@@ -1,57 +1,52 @@
 """A project's scenes, live: a snapshot first, then each change, read from the documents themselves."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.api.deps import ClientsDep, ProjectId, WorkspaceDep
-from app.core.database import Async, Document
-from app.crud import crud_project, crud_scene
-from app.models.project import Project, ProjectWithScenes
-from app.models.scene import Scene
+from app.core.database import Document
+from app.crud import crud_project
+from app.services.live.hub import Hub
 
 router = APIRouter(tags=["live"])
 
-_LOOK_SECONDS = 0.5
+_DESCRIPTION = """Server-sent events, each with JSON in `data`.
+
+`snapshot` (the project with its scenes) comes first; then `scene`, `scene_deleted` (`{"id": ...}`) and `project` (its
+title has changed), each with the whole of what has changed. After `project_deleted` the stream ends. A client that
+connects again gets a new snapshot, so it never has to poll; it drops a scene whose `version` it has passed already."""
+
+
+class EventStream(Response):
+    """Bytes that the hub has made once for all clients. `fastapi.sse` makes each event anew for each of them
+    (docs/decisions/0009-event-streams-share-their-bytes.md)."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, project: Document) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["Content-Length"]
+        self._hub = hub
+        self._project = project
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        async def write(chunk: bytes, more: bool) -> None:  # noqa: FBT001 - ASGI calls it `more_body`
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        with self._hub.subscribed(self._project, write):
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
 
 async def _project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> Document:
     return await crud_project.get_project(clients.database, workspace, project_id)
 
 
-@router.get("/projects/{project_id}/events", response_class=EventSourceResponse)
-async def watch_project(
-    project: Annotated[Document, Depends(_project)], clients: ClientsDep
-) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `snapshot` (the project with its scenes), then `scene` and `scene_deleted`."""
-    scenes = await crud_scene.list_scenes(clients.database, project["_id"])
-    yield _event("snapshot", _snapshot(project, scenes))
-    known = {scene["_id"]: scene["version"] for scene in scenes}
-    while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        async for event in _changes(clients.database, project["_id"], known):
-            yield event
-
-
-async def _changes(database: Async, project_id: str, known: dict[str, int]) -> AsyncIterator[ServerSentEvent]:
-    """What differs from `known`, which is brought up to date."""
-    versions = await crud_scene.list_versions(database, project_id)
-    for scene_id in known.keys() - versions.keys():
-        del known[scene_id]
-        yield _event("scene_deleted", {"id": scene_id})
-    changed = [scene_id for scene_id, version in versions.items() if known.get(scene_id) != version]
-    for scene in await crud_scene.find_scenes(database, changed):
-        known[scene["_id"]] = scene["version"]
-        yield _event("scene", Scene.from_document(scene).model_dump(mode="json"))
-
-
-def _snapshot(project: Document, scenes: list[Document]) -> dict[str, Any]:
-    shown = [Scene.from_document(scene) for scene in scenes]
-    return ProjectWithScenes(**Project.from_document(project).model_dump(), scenes=shown).model_dump(mode="json")
-
-
-def _event(name: str, data: dict[str, Any]) -> ServerSentEvent:
-    return ServerSentEvent(event=name, data=data)
+@router.get("/projects/{project_id}/events", response_class=EventStream, description=_DESCRIPTION)
+async def watch_project(project: Annotated[Document, Depends(_project)], clients: ClientsDep) -> EventStream:
+    """A snapshot, then every change."""
+    return EventStream(clients.hub, project)
