@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from app.api import events, health, media, monitor, projects, scenes
 from app.api.deps import API_PREFIX, Clients, KeyPolicy
+from app.api.events import EventStreamMiddleware
 from app.api.middleware import (
     BodyLimitMiddleware,
     HeadersMiddleware,
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(LocalOnlyMiddleware)
     app.add_middleware(HeadersMiddleware)
     app.add_middleware(MetricsMiddleware)
+    app.add_middleware(EventStreamMiddleware)
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
     for module in (projects, scenes, media, events, monitor):
         api.include_router(module.router)

@@ -1,17 +1,25 @@
 """A project's scenes, live: a snapshot first, then each change, read from the documents themselves."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.deps import ClientsDep, ProjectId, WorkspaceDep
 from app.core.database import Document
 from app.crud import crud_project
-from app.services.live.hub import Hub
+from app.services.live.subscriber import Write
 
 router = APIRouter(tags=["live"])
+
+Join = Callable[[Write], Callable[[], None]]
+"""Begins a stream, which is written by this; what it returns ends it."""
+
+_JOIN = "takeup.join"
+"""The key of a response's first message under which its stream is handed over."""
 
 _DESCRIPTION = """Server-sent events, each with JSON in `data`.
 
@@ -21,25 +29,62 @@ connects again gets a new snapshot, so it never has to poll; it drops a scene wh
 
 
 class EventStream(Response):
-    """Bytes that the hub has made once for all clients. `fastapi.sse` makes each event anew for each of them
-    (docs/decisions/0009-event-streams-share-their-bytes.md)."""
+    """Names the stream that `EventStreamMiddleware` is to go on with."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, project: Document) -> None:
+    def __init__(self, join: Join) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
-        self._hub = hub
-        self._project = project
+        self._join = join
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send({**start, _JOIN: self._join})
+
+
+class EventStreamMiddleware:
+    """Goes on with an event stream when the application is through with its request.
+
+    An open page then costs what its connection costs, and not the frames of every layer that has looked at the request
+    (docs/decisions/0009-event-streams-share-their-bytes.md). It must be the outermost middleware.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        join = await _answered(self._app, scope, receive, send)
+        if join is None:
+            return
+
         async def write(chunk: bytes, more: bool) -> None:  # noqa: FBT001 - ASGI calls it `more_body`
             await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        with self._hub.subscribed(self._project, write):
+        leave = join(write)
+        del join
+        try:
             while (await receive())["type"] != "http.disconnect":
                 pass
+        finally:
+            leave()
+
+
+async def _answered(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Join | None:
+    """Have the application answer, and keep nothing that it made for that; how to join the stream, if it began one."""
+    join = None
+    given = frozenset(scope)
+
+    async def noted(message: Message) -> None:
+        nonlocal join
+        join = message.pop(_JOIN, join)
+        await send(message)
+
+    await app(scope, receive, noted)
+    if join is not None:
+        for name in scope.keys() - given:
+            del scope[name]
+    return join
 
 
 async def _project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> Document:
@@ -49,4 +94,4 @@ async def _project(project_id: ProjectId, clients: ClientsDep, workspace: Worksp
 @router.get("/projects/{project_id}/events", response_class=EventStream, description=_DESCRIPTION)
 async def watch_project(project: Annotated[Document, Depends(_project)], clients: ClientsDep) -> EventStream:
     """A snapshot, then every change."""
-    return EventStream(clients.hub, project)
+    return EventStream(partial(clients.hub.join, project))

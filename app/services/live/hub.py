@@ -1,8 +1,8 @@
 """The event streams of one API process: a room for each project that is watched, and one ear for all of them."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
+from functools import partial
 from logging import getLogger
 from typing import Any
 
@@ -50,22 +50,16 @@ class Hub:
         for room in self._rooms.values():
             room.end()
 
-    @contextmanager
-    def subscribed(self, project: Document, write: Write) -> Iterator[None]:
-        """Write the project's snapshot, and then each change, to one client as long as this lasts."""
+    def join(self, project: Document, write: Write) -> Callable[[], None]:
+        """Write the project's snapshot, and then each change, to one client, until what this returns is called."""
         if self._ended:
-            Subscriber(write, lambda _: None).offer(b"", last=True)
-            yield
-            return
+            Subscriber(write, _nothing).offer(b"", last=True)
+            return _nothing
         room = self._rooms.get(project["_id"])
         if room is None or room.ended:
             room = self._rooms[project["_id"]] = Room(self._database, project, self._reading)
             self._spawn(self._run(room))
-        subscriber = room.join(write)
-        try:
-            yield
-        finally:
-            room.leave(subscriber)
+        return partial(room.leave, room.join(write))
 
     def _hear(self, project_id: str, *scene_ids: str) -> None:
         room = self._rooms.get(project_id)
@@ -94,3 +88,6 @@ class Hub:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _nothing(*_: object) -> None: ...

@@ -46,7 +46,6 @@ class Room:
         self._database = database
         self._reading = reading
         self._members: set[Subscriber] = set()
-        self._in_step: set[Subscriber] = set()
         self._behind: set[Subscriber] = set()
         self._versions: dict[str, int] = {}
         self._told_at: dict[str, float] = {}
@@ -59,20 +58,20 @@ class Room:
 
     def join(self, write: Write) -> Subscriber:
         """A new subscriber, which gets a snapshot and then every change."""
-        subscriber = Subscriber(write, self._fell_behind)
+        subscriber = Subscriber(write, self._wait_for_snapshot)
         self._members.add(subscriber)
-        self._fell_behind(subscriber)
+        self._wait_for_snapshot(subscriber)
         return subscriber
 
     def leave(self, subscriber: Subscriber) -> None:
-        for group in (self._members, self._in_step, self._behind):
-            group.discard(subscriber)
+        self._members.discard(subscriber)
+        self._behind.discard(subscriber)
         subscriber.drop()
         if not self._members:
             self.ended = True
             self._woken.set()
 
-    def _fell_behind(self, subscriber: Subscriber) -> None:
+    def _wait_for_snapshot(self, subscriber: Subscriber) -> None:
         if subscriber in self._members:
             self._behind.add(subscriber)
             self._woken.set()
@@ -90,7 +89,7 @@ class Room:
             self.changed(())
         if now - self._spoke_at >= _COMMENT_SECONDS:
             self._spoke_at = now
-            for subscriber in tuple(self._in_step):
+            for subscriber in tuple(self._members):
                 self._offer(subscriber, events.COMMENT)
 
     def end(self, farewell: bytes = b"") -> None:
@@ -133,7 +132,7 @@ class Room:
             read = await self._read(whole=bool(waiting))
         if news := self._news(read):
             self._spoke_at = time.monotonic()
-            await self._give(self._in_step, b"".join(news))
+            await self._give(self._members, b"".join(news))
         if read.project is not None and read.scenes is not None:
             await self._welcome(waiting, events.snapshot(read.project, read.scenes))
 
@@ -167,7 +166,7 @@ class Room:
 
     def _news(self, read: _Read) -> list[bytes]:
         """An event for each change, if there is anybody to hear of it."""
-        heard, now = bool(self._in_step), time.monotonic()
+        heard, now = any(subscriber.in_step for subscriber in self._members), time.monotonic()
         news = []
         if read.project is not None:
             if heard and read.project["version"] > self._project_version:
@@ -186,19 +185,19 @@ class Room:
                 news.append(events.scene_deleted(name))
         return news
 
-    async def _welcome(self, waiting: Iterable[Subscriber], snapshot: bytes) -> None:
+    async def _welcome(self, waiting: frozenset[Subscriber], snapshot: bytes) -> None:
         present = [subscriber for subscriber in waiting if subscriber in self._members]
-        self._behind.difference_update(present)
-        self._in_step.update(present)
+        self._behind = self._behind - waiting
+        for subscriber in present:
+            subscriber.in_step = True
         await self._give(present, snapshot)
 
     async def _give(self, subscribers: Iterable[Subscriber], chunk: bytes) -> None:
         for number, subscriber in enumerate(tuple(subscribers), 1):
-            if subscriber in self._in_step:
-                self._offer(subscriber, chunk)
+            self._offer(subscriber, chunk)
             if number % _TURN == 0:
                 await asyncio.sleep(0)
 
     def _offer(self, subscriber: Subscriber, chunk: bytes) -> None:
-        if not subscriber.offer(chunk):
-            self._in_step.discard(subscriber)
+        if subscriber.in_step:
+            subscriber.in_step = subscriber.offer(chunk)

@@ -12,10 +12,14 @@ Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
 class Subscriber:
     """A client, given a chunk only while its connection takes one at once: at most one is held for it."""
 
+    __slots__ = ("_held", "_on_taken", "_write", "in_step")
+
     def __init__(self, write: Write, on_taken: Callable[["Subscriber"], None]) -> None:
         self._write = write
         self._on_taken = on_taken
         self._held: asyncio.Task[None] | None = None
+        self.in_step = False
+        """Whether it has had everything so far."""
 
     def offer(self, chunk: bytes, *, last: bool = False) -> bool:
         """Write the chunk; whether the connection took it at once. If not, `on_taken` is called when it has."""
