@@ -8,12 +8,10 @@ write to the arrival at the client, whose process reads plain sockets.
 """
 
 import argparse
-import json
 import multiprocessing
 import resource
 import selectors
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +34,7 @@ from tests.stack import clean_environment
 
 _SCENES = 20
 _CHANGES_PER_SECOND = 10
+_AT_ONCE = 50
 _WAYS = {
     "takeup": "/api/v1",
     "streaming": "/bench/streaming",
@@ -44,7 +43,7 @@ _WAYS = {
 _STAMP = b'"text":"'
 
 
-def watch(address: str, path: str, count: int, at_once: int, report: Connection) -> None:
+def watch(address: str, path: str, count: int, report: Connection) -> None:
     """Open so many streams, say when each has its snapshot, and then note every arrival until told to stop."""
     host, port = urlsplit(address).hostname, urlsplit(address).port
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
@@ -52,7 +51,7 @@ def watch(address: str, path: str, count: int, at_once: int, report: Connection)
     clients: list[socket.socket] = []
     greeted: set[int] = set()
     while len(greeted) < count:
-        while len(clients) < min(count, len(greeted) + at_once):
+        while len(clients) < min(count, len(greeted) + _AT_ONCE):
             clients.append(socket.create_connection((host, port)))
             clients[-1].sendall(request)
             chooser.register(clients[-1], selectors.EVENT_READ)
@@ -130,7 +129,7 @@ def make_project(address: str) -> tuple[str, list[str]]:
     return project, [item["id"] for item in items]
 
 
-def measure(environment: dict[str, str], folder: Path, way: str, clients: int, at_once: int, seconds: float) -> str:
+def measure(environment: dict[str, str], folder: Path, way: str, clients: int, seconds: float) -> str:
     """A row of the table."""
     with api(environment, folder) as (address, process):
         project, scenes = make_project(address)
@@ -138,7 +137,7 @@ def measure(environment: dict[str, str], folder: Path, way: str, clients: int, a
         before = process.memory_info().rss
         here, there = multiprocessing.Pipe()
         path = f"{_WAYS[way]}/projects/{project}/events"
-        reader = multiprocessing.Process(target=watch, args=(address, path, clients, at_once, there), daemon=True)
+        reader = multiprocessing.Process(target=watch, args=(address, path, clients, there), daemon=True)
         reader.start()
         here.recv()
         each = (process.memory_info().rss - before) / clients / 1000
@@ -161,19 +160,17 @@ def main() -> None:
     arguments.add_argument("--clients", type=int, nargs="+", default=[1000, 5000])
     arguments.add_argument("--seconds", type=float, default=10)
     arguments.add_argument("--ways", nargs="+", default=list(_WAYS), choices=list(_WAYS))
-    arguments.add_argument("--at-once", type=int, default=50)
     arguments.add_argument("--times", type=int, default=1)
     options = arguments.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as name, embedded_servers(Path(name) / "servers") as environment:
-        print(
-            "| way | clients | p50 ms | p99 ms | kB each, open | kB each, after | cores | arrived |\n|---|---|---|---|---|---|---|---|"
-        )
+        print("| way | clients | p50 ms | p99 ms | kB each | kB each, after | cores | arrived |")
+        print("|---|---|---|---|---|---|---|---|")
         for clients in options.clients:
             for _ in range(options.times):
                 for way in options.ways:
-                    print(measure(environment, Path(name), way, clients, options.at_once, options.seconds), flush=True)
+                    print(measure(environment, Path(name), way, clients, options.seconds), flush=True)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class EventStreamMiddleware:
 async def _answered(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Join | None:
     """Have the application answer, and keep nothing that it made for that; how to join the stream, if it began one."""
     join = None
-    given = frozenset(scope)
+    given = tuple(scope)
 
     async def noted(message: Message) -> None:
         nonlocal join
@@ -82,8 +82,9 @@ async def _answered(app: ASGIApp, scope: Scope, receive: Receive, send: Send) ->
 
     await app(scope, receive, noted)
     if join is not None:
-        for name in scope.keys() - given:
-            del scope[name]
+        kept = {name: scope[name] for name in given}
+        scope.clear()  # which frees its table; taking keys away would not
+        scope.update(kept)
     return join
 
 

@@ -31,6 +31,11 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
 
+    @property
+    def hearing(self) -> bool:
+        """Whether changes are heard of, and not only found by looking."""
+        return self._listener.hearing
+
     def start(self) -> None:
         """Begin to listen; in a running event loop."""
         self._spawn(self._listener.run())
@@ -82,7 +87,7 @@ class Hub:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             for room in tuple(self._rooms.values()):
-                room.tick(_LOOK_SECONDS if self._listener.hearing else _DEAF_LOOK_SECONDS)
+                room.tick(_LOOK_SECONDS if self.hearing else _DEAF_LOOK_SECONDS)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
