@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from redis import Redis
 from app.core.config import Settings
 from app.core.database import Async, Document, Sync
 from app.core.redis import Announcer
-from app.crud import crud_project
+from app.crud import crud_project, crud_scene
 from app.crud.crud_scene import edit
 from app.services.live.hub import Hub
 from tests.contract.conftest import NO_REDIS, WORKSPACE, Place, deletion_of, insert_scene
@@ -177,6 +178,25 @@ async def test_pages_that_open_while_others_write_miss_nothing_and_never_go_back
     stand = {scene["_id"]: scene["version"] for scene in database["scenes"].find({"project_id": project["_id"]})}
     await until(lambda: all(page.versions == stand for page in pages), 2, "each page shows what stands")
     assert [wrong for page in pages + left for wrong in page.wrong] == []
+
+
+async def test_a_change_is_not_lost_where_it_comes_while_a_snapshot_is_read(
+    hub: Hub, database: Sync, project: Document, announcer: Announcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, first = scene_of(database, project), Page().open(hub, project)
+    await hearing(hub, first)
+    read = crud_scene.list_scenes
+
+    async def overtaken(*where: Any) -> list[Document]:
+        scenes = await read(*where)
+        write(database, scene, "meanwhile")
+        announcer.changed(project["_id"], scene["_id"])
+        await asyncio.sleep(0.3)
+        return scenes
+
+    monkeypatch.setattr(crud_scene, "list_scenes", overtaken)
+    second = Page().open(hub, project)
+    await until(lambda: first.text(scene) == second.text(scene) == "meanwhile", 1.5, "both show it")
 
 
 async def test_a_deleted_scene_goes_and_comes_back(

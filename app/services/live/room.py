@@ -139,6 +139,8 @@ class Room:
     async def _read(self, *, whole: bool) -> _Read:
         """The scenes that are due; where somebody must look, or waits for the whole, what else has changed."""
         look, self._must_look = self._must_look or whole, False
+        # What is marked from here on may be newer than what is read.
+        marked, self._dirty = self._dirty, set()
         project, scenes = None, None
         if look:
             self._looked_at = time.monotonic()
@@ -148,21 +150,20 @@ class Room:
                 there = {scene["_id"]: scene["version"] for scene in scenes}
             else:
                 there = await crud_scene.list_versions(self._database, self.project_id)
-            self._dirty.update(name for name, version in there.items() if version > self._versions.get(name, 0))
-            self._dirty.update(self._versions.keys() - there.keys())
-        due = self._take_due()
+            marked |= {name for name, version in there.items() if version > self._versions.get(name, 0)}
+            marked |= self._versions.keys() - there.keys()
+        due = self._due_of(marked)
+        self._dirty |= marked - due
         if scenes is None:
             found = await crud_scene.find_scenes(self._database, sorted(due))
         else:
             found = [scene for scene in scenes if scene["_id"] in due]
         return _Read(project, scenes, found, due - {scene["_id"] for scene in found})
 
-    def _take_due(self) -> set[str]:
-        """What must be read again, and was not told a moment ago."""
+    def _due_of(self, names: set[str]) -> set[str]:
+        """Those that were not told a moment ago."""
         told_before = time.monotonic() - _SCENE_SECONDS
-        due = {name for name in self._dirty if self._told_at.get(name, 0) <= told_before}
-        self._dirty -= due
-        return due
+        return {name for name in names if self._told_at.get(name, 0) <= told_before}
 
     def _news(self, read: _Read) -> list[bytes]:
         """An event for each change, if there is anybody to hear of it."""
