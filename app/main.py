@@ -7,10 +7,10 @@ from logging import getLogger
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import Receive, Scope, Send
 
 from app.api import events, health, media, monitor, projects, scenes
 from app.api.deps import API_PREFIX, Clients, KeyPolicy
-from app.api.events import EventStreamMiddleware
 from app.api.middleware import (
     BodyLimitMiddleware,
     HeadersMiddleware,
@@ -29,6 +29,11 @@ from app.services.storage.bucket import open_bucket
 from app.tasks.bell import Bell
 
 log = getLogger(__name__)
+
+
+class _Application(FastAPI):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await events.serve(super().__call__, scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -55,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             bell.close()
             await database.client.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Takeup",
         version=version("takeup"),
         summary="Paste a link: it is fetched, stored in your bucket, and playable.",
@@ -72,7 +77,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(LocalOnlyMiddleware)
     app.add_middleware(HeadersMiddleware)
     app.add_middleware(MetricsMiddleware)
-    app.add_middleware(EventStreamMiddleware)
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
     for module in (projects, scenes, media, events, monitor):
         api.include_router(module.router)

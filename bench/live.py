@@ -3,8 +3,9 @@
     python -m bench.live [--clients 1000 5000] [--seconds 10] [--ways takeup streaming native]
 
 Everybody watches one project of 20 scenes, of which another process changes one every 100 ms, each in turn, and rings,
-as a worker does. `takeup` is the stream as it is; the others are in `bench/live_api.py`. Latency is from before the
-write to the arrival at the client, whose process reads plain sockets.
+as a worker does. `takeup` is the stream as it is; the others are in `bench/live_api.py`. Milliseconds (p50 / p99)
+to the arrival at the client, whose process reads plain sockets: from before the write, from its acknowledgement, and
+the write alone; then the process's resident memory per client, and the processor time it takes.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,7 +60,7 @@ def watch(address: str, path: str, count: int, report: Connection) -> None:
             if b"event: snapshot" in key.fileobj.recv(1 << 20):  # type: ignore[union-attr]
                 greeted.add(key.fd)
     report.send("ready")
-    latencies: list[float] = []
+    arrivals: list[tuple[float, float]] = []
     while not report.poll():
         ready = chooser.select(0.2)
         now = time.time()
@@ -68,9 +69,9 @@ def watch(address: str, path: str, count: int, report: Connection) -> None:
             start = chunk.find(_STAMP)
             while start >= 0:
                 end = chunk.find(b'"', start + len(_STAMP))
-                latencies.append(now - float(chunk[start + len(_STAMP) : end] or now))
+                arrivals.append((float(chunk[start + len(_STAMP) : end]), now))
                 start = chunk.find(_STAMP, end)
-    report.send(latencies)
+    report.send(arrivals)
 
 
 @contextmanager
@@ -110,15 +111,17 @@ class Writer:
         self._announcer = Announcer(settings.redis_url)
         self._project_id = project_id
         self._scene_ids = scene_ids
+        self.acknowledged: dict[float, float] = {}
 
-    def run(self, seconds: float) -> int:
+    def run(self, seconds: float) -> None:
         began = time.monotonic()
         for number in range(int(seconds * _CHANGES_PER_SECOND)):
             time.sleep(max(0, began + number / _CHANGES_PER_SECOND - time.monotonic()))
             scene_id = self._scene_ids[number % len(self._scene_ids)]
-            self._scenes.update_one({"_id": scene_id}, edit({"text": repr(time.time())}))
+            began_at = time.time()
+            self._scenes.update_one({"_id": scene_id}, edit({"text": repr(began_at)}))
+            self.acknowledged[began_at] = time.time()
             self._announcer.changed(self._project_id, scene_id)
-        return int(seconds * _CHANGES_PER_SECOND)
 
 
 def make_project(address: str) -> tuple[str, list[str]]:
@@ -143,16 +146,27 @@ def measure(environment: dict[str, str], folder: Path, way: str, clients: int, s
         each = (process.memory_info().rss - before) / clients / 1000
         writer.run(1)  # warm
         used = process.cpu_times()
-        written = writer.run(seconds) + _CHANGES_PER_SECOND
+        writer.run(seconds)
         time.sleep(1)
         cpu = sum(process.cpu_times()[:2]) - sum(used[:2])
         here.send("stop")
-        latencies = sorted(here.recv())
+        arrivals = here.recv()
         reader.join()
         after = (process.memory_info().rss - before) / clients / 1000
-    got = len(latencies) / (written * clients)
-    p50, p99 = (1000 * latencies[int(share * len(latencies))] for share in (0.5, 0.99))
-    return f"| {way} | {clients} | {p50:.0f} | {p99:.0f} | {each:.1f} | {after:.1f} | {cpu / seconds:.2f} | {got:.1%} |"
+    got = len(arrivals) / (len(writer.acknowledged) * clients)
+    written = centiles(at - began for began, at in writer.acknowledged.items())
+    whole = centiles(at - began for began, at in arrivals)
+    since = centiles(at - writer.acknowledged[began] for began, at in arrivals)
+    return (
+        f"| {way} | {clients} | {whole} | {since} | {written} | {each:.1f} | {after:.1f} | {cpu / seconds:.2f} |"
+        f" {got:.0%} |"
+    )
+
+
+def centiles(seconds: Iterable[float]) -> str:
+    """The 50th and the 99th, in milliseconds."""
+    ordered = sorted(seconds)
+    return " / ".join(f"{1000 * ordered[int(share * len(ordered))]:.0f}" for share in (0.5, 0.99))
 
 
 def main() -> None:
@@ -165,8 +179,8 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as name, embedded_servers(Path(name) / "servers") as environment:
-        print("| way | clients | p50 ms | p99 ms | kB each | kB each, after | cores | arrived |")
-        print("|---|---|---|---|---|---|---|---|")
+        print("| way | clients | from the write | from its answer | the write | kB | kB after | cores | arrived |")
+        print("|---|---|---|---|---|---|---|---|---|")
         for clients in options.clients:
             for _ in range(options.times):
                 for way in options.ways:

@@ -29,7 +29,7 @@ connects again gets a new snapshot, so it never has to poll; it drops a scene wh
 
 
 class EventStream(Response):
-    """Names the stream that `EventStreamMiddleware` is to go on with."""
+    """Names the stream that `serve` is to go on with."""
 
     media_type = "text/event-stream"
 
@@ -43,31 +43,26 @@ class EventStream(Response):
         await send({**start, _JOIN: self._join})
 
 
-class EventStreamMiddleware:
-    """Goes on with an event stream when the application is through with its request.
+async def serve(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Have the application answer, and go on with the event stream if it began one.
 
     An open page then costs what its connection costs, and not the frames of every layer that has looked at the request
-    (docs/decisions/0009-event-streams-share-their-bytes.md). It must be the outermost middleware.
+    (docs/decisions/0009-event-streams-share-their-bytes.md).
     """
+    join = await _answered(app, scope, receive, send)
+    if join is None:
+        return
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def write(chunk: bytes, more: bool) -> None:  # noqa: FBT001 - ASGI calls it `more_body`
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        join = await _answered(self._app, scope, receive, send)
-        if join is None:
-            return
-
-        async def write(chunk: bytes, more: bool) -> None:  # noqa: FBT001 - ASGI calls it `more_body`
-            await send({"type": "http.response.body", "body": chunk, "more_body": more})
-
-        leave = join(write)
-        del join
-        try:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-        finally:
-            leave()
+    leave = join(write)
+    del join
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    finally:
+        leave()
 
 
 async def _answered(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Join | None:
