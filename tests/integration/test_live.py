@@ -4,16 +4,19 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import psutil
 
+from app.demo.origin import Origin
 from tests.faults.ports import killed_and_kept_down
 from tests.servers import wait_for
 from tests.stack import RunningStack
 
 FOUND_SECONDS = 2.5
+TOLD_SECONDS = 1.0
 STOP_SECONDS = 2.0
 
 
@@ -42,6 +45,21 @@ def test_changes_arrive_while_redis_is_away_and_quickly_again_when_it_is_back(st
             if quick and number:
                 break
         assert quick
+
+
+def test_what_a_worker_does_is_told_within_a_moment(stack: RunningStack, origin: Origin) -> None:
+    scene = stack.add(origin.url("clip.mp4", rate=1_000_000))
+    late = []
+    with stack.http.stream("GET", f"/projects/{scene['project_id']}/events") as answer:
+        events = events_of(answer)
+        assert next(events)[0] == "snapshot"
+        stack.request(scene).raise_for_status()
+        for _, shown in events:
+            late.append((datetime.now(UTC) - datetime.fromisoformat(shown["updated_at"])).total_seconds())
+            if shown["media"]["status"] == "ready":
+                break
+    assert len(late) > 3
+    assert max(late) < TOLD_SECONDS, late
 
 
 def test_the_api_stops_at_once_with_streams_open_and_ends_them_cleanly(stack: RunningStack) -> None:
