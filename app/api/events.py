@@ -87,7 +87,7 @@ async def _project(project_id: ProjectId, clients: ClientsDep, workspace: Worksp
     return await crud_project.get_project(clients.database, workspace, project_id)
 
 
-@router.get("/projects/{project_id}/events", response_class=EventStream, description=_DESCRIPTION)
+@router.get("/projects/{project_id}/events", status_code=200, response_class=EventStream, description=_DESCRIPTION)
 async def watch_project(project: Annotated[Document, Depends(_project)], clients: ClientsDep) -> EventStream:
     """A snapshot, then every change."""
     return EventStream(partial(clients.hub.join, project))
