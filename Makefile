@@ -73,6 +73,7 @@ bench: $(STAMP) ## measure (minutes); writes docs/benchmarks.md's tables to the 
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.enqueue
 	$(BIN)/python -m bench.audit
+	$(BIN)/python -m bench.live
 
 clean: ## remove what make made (never .takeup, which holds your data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

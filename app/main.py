@@ -7,6 +7,7 @@ from logging import getLogger
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import Receive, Scope, Send
 
 from app.api import events, health, media, monitor, projects, scenes
 from app.api.deps import API_PREFIX, Clients, KeyPolicy
@@ -21,11 +22,18 @@ from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_probl
 from app.core.config import Settings, describe, load_settings_or_exit
 from app.core.database import connect_async, ensure_indexes
 from app.core.logging import configure_logging
+from app.core.redis import Announcer
 from app.crud.crud_monitor import Overviews
+from app.services.live.hub import Hub
 from app.services.storage.bucket import open_bucket
 from app.tasks.bell import Bell
 
 log = getLogger(__name__)
+
+
+class _Application(FastAPI):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await events.serve(super().__call__, scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -38,16 +46,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for line in describe(chosen):
             log.info("%s", line)
         database = connect_async(chosen)
-        bell = Bell()
+        bell, announcer, hub = Bell(), Announcer(chosen.redis_url), Hub(database, chosen.redis_url)
         try:
             await ensure_indexes(database)
-            app.state.clients = Clients(chosen, database, open_bucket(chosen), bell, KeyPolicy(), Overviews())
+            hub.start()
+            app.state.clients = Clients(
+                chosen, database, open_bucket(chosen), bell, KeyPolicy(), Overviews(), announcer, hub
+            )
             yield
         finally:
+            await hub.close()
+            announcer.close()
             bell.close()
             await database.client.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Takeup",
         version=version("takeup"),
         summary="Paste a link: it is fetched, stored in your bucket, and playable.",
@@ -73,3 +86,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     describe_problems(app)
     app.frontend("/", directory=Path(__file__).parent / "web", fallback=None)
     return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """End the application's event streams; whoever runs it does so before the wait for open connections."""
+    clients = getattr(app.state, "clients", None)
+    if isinstance(clients, Clients):
+        clients.hub.end()

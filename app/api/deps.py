@@ -11,10 +11,12 @@ from app.core.config import Settings
 from app.core.database import Async
 from app.core.errors import InvalidVersionError, UnauthorizedError
 from app.core.media_errors import InvalidLinkError
+from app.core.redis import Announcer
 from app.core.security import DEFAULT_WORKSPACE
 from app.crud import crud_api_key
 from app.crud.crud_monitor import Overviews
 from app.services.fetch.guard import MAX_LINK_LENGTH, check_link
+from app.services.live.hub import Hub
 from app.services.storage.bucket import Bucket
 from app.tasks.bell import Bell
 
@@ -46,6 +48,8 @@ class Clients:
     bell: Bell
     keys: KeyPolicy
     overviews: Overviews
+    announcer: Announcer
+    hub: Hub
 
 
 def _clients(request: Request) -> Clients:

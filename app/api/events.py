@@ -1,57 +1,93 @@
 """A project's scenes, live: a snapshot first, then each change, read from the documents themselves."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.deps import ClientsDep, ProjectId, WorkspaceDep
-from app.core.database import Async, Document
-from app.crud import crud_project, crud_scene
-from app.models.project import Project, ProjectWithScenes
-from app.models.scene import Scene
+from app.core.database import Document
+from app.crud import crud_project
+from app.services.live.subscriber import Write
 
 router = APIRouter(tags=["live"])
 
-_LOOK_SECONDS = 0.5
+Join = Callable[[Write], Callable[[], None]]
+"""Begins a stream, which is written by this; what it returns ends it."""
+
+_JOIN = "takeup.join"
+"""The key of a response's first message under which its stream is handed over."""
+
+_DESCRIPTION = """Server-sent events, each with JSON in `data`.
+
+`snapshot` (the project with its scenes) comes first; then `scene`, `scene_deleted` (`{"id": ...}`) and `project` (its
+title has changed), each with the whole of what has changed. After `project_deleted` the stream ends. A client that
+connects again gets a new snapshot, so it never has to poll; it drops a scene whose `version` it has passed already."""
+
+
+class EventStream(Response):
+    """Names the stream that `serve` is to go on with."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, join: Join) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["Content-Length"]
+        self._join = join
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send({**start, _JOIN: self._join})
+
+
+async def serve(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Have the application answer, and go on with the event stream if it began one.
+
+    An open page then costs what its connection costs, and not the frames of every layer that has looked at the request
+    (docs/decisions/0009-event-streams-share-their-bytes.md).
+    """
+    join = await _answered(app, scope, receive, send)
+    if join is None:
+        return
+
+    async def write(chunk: bytes, more: bool) -> None:  # noqa: FBT001 - ASGI calls it `more_body`
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+    leave = join(write)
+    del join
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    finally:
+        leave()
+
+
+async def _answered(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Join | None:
+    """Have the application answer, and keep nothing that it made for that; how to join the stream, if it began one."""
+    join = None
+    given = tuple(scope)
+
+    async def noted(message: Message) -> None:
+        nonlocal join
+        join = message.pop(_JOIN, join)
+        await send(message)
+
+    await app(scope, receive, noted)
+    if join is not None:
+        kept = {name: scope[name] for name in given}
+        scope.clear()  # which frees its table; taking keys away would not
+        scope.update(kept)
+    return join
 
 
 async def _project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> Document:
     return await crud_project.get_project(clients.database, workspace, project_id)
 
 
-@router.get("/projects/{project_id}/events", response_class=EventSourceResponse)
-async def watch_project(
-    project: Annotated[Document, Depends(_project)], clients: ClientsDep
-) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `snapshot` (the project with its scenes), then `scene` and `scene_deleted`."""
-    scenes = await crud_scene.list_scenes(clients.database, project["_id"])
-    yield _event("snapshot", _snapshot(project, scenes))
-    known = {scene["_id"]: scene["version"] for scene in scenes}
-    while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        async for event in _changes(clients.database, project["_id"], known):
-            yield event
-
-
-async def _changes(database: Async, project_id: str, known: dict[str, int]) -> AsyncIterator[ServerSentEvent]:
-    """What differs from `known`, which is brought up to date."""
-    versions = await crud_scene.list_versions(database, project_id)
-    for scene_id in known.keys() - versions.keys():
-        del known[scene_id]
-        yield _event("scene_deleted", {"id": scene_id})
-    changed = [scene_id for scene_id, version in versions.items() if known.get(scene_id) != version]
-    for scene in await crud_scene.find_scenes(database, changed):
-        known[scene["_id"]] = scene["version"]
-        yield _event("scene", Scene.from_document(scene).model_dump(mode="json"))
-
-
-def _snapshot(project: Document, scenes: list[Document]) -> dict[str, Any]:
-    shown = [Scene.from_document(scene) for scene in scenes]
-    return ProjectWithScenes(**Project.from_document(project).model_dump(), scenes=shown).model_dump(mode="json")
-
-
-def _event(name: str, data: dict[str, Any]) -> ServerSentEvent:
-    return ServerSentEvent(event=name, data=data)
+@router.get("/projects/{project_id}/events", status_code=200, response_class=EventStream, description=_DESCRIPTION)
+async def watch_project(project: Annotated[Document, Depends(_project)], clients: ClientsDep) -> EventStream:
+    """A snapshot, then every change."""
+    return EventStream(partial(clients.hub.join, project))

@@ -67,6 +67,7 @@ async def store_media(body: StoreRequest, clients: ClientsDep, workspace: Worksp
 
 def _ring(clients: ClientsDep, scene: Document) -> None:
     generation = scene["media"]["generation"]
+    clients.announcer.changed(scene["project_id"], scene["_id"])
     clients.bell.store(scene["_id"], generation)
     if generation > 1:
         clients.bell.sweep(scene["_id"])
@@ -77,6 +78,7 @@ async def cancel_media(scene_id: SceneId, clients: ClientsDep, workspace: Worksp
     """Stop what is on its way; canceling again changes nothing."""
     scene, canceled = await crud_media.cancel(clients.database, workspace, scene_id)
     if canceled:
+        clients.announcer.changed(scene["project_id"], scene_id)
         clients.bell.sweep(scene_id)
     return _ticket(scene)
 

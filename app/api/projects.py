@@ -82,6 +82,7 @@ async def rename_project(
 ) -> Project:
     """Rename a project; with its `version` in `If-Match` only where nobody else has renamed it since."""
     renamed = await crud_project.rename_project(clients.database, workspace, project_id, body.title, unchanged_since)
+    clients.announcer.changed(project_id)
     return Project.from_document(renamed)
 
 
@@ -89,6 +90,7 @@ async def rename_project(
 async def delete_project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> Deletion:
     """Delete a project with its scenes and their files; deleting it again changes nothing."""
     deletion = await crud_project.mark_project_deleted(clients.database, clients.settings, workspace, project_id)
+    clients.announcer.changed(project_id)
     return Deletion.of(project_id, deletion)
 
 
@@ -96,6 +98,7 @@ async def delete_project(project_id: ProjectId, clients: ClientsDep, workspace: 
 async def restore_project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> ProjectWithScenes:
     """Undo a deletion while that can be done, with the scenes that went along; what was on its way starts over."""
     queued = await crud_project.restore_project(clients.database, clients.settings, workspace, project_id)
+    clients.announcer.changed(project_id)
     for scene in queued:
         clients.bell.store(scene["_id"], scene["media"]["generation"])
     return await read_project(project_id, clients, workspace)

@@ -62,6 +62,7 @@ async def create_scene(project_id: ProjectId, body: SceneIn, clients: ClientsDep
         after=body.after,
         at_end="after" not in body.model_fields_set,
     )
+    clients.announcer.changed(project_id, scene["_id"])
     return Scene.from_document(scene)
 
 
@@ -78,6 +79,7 @@ async def create_scenes(
         [("", url) for url in body.urls],
         settings=clients.settings,
     )
+    clients.announcer.changed(project_id, *(scene["_id"] for scene in scenes))
     return SceneList(items=[Scene.from_document(scene) for scene in scenes])
 
 
@@ -104,6 +106,7 @@ async def edit_scene(
         body.model_dump(exclude_unset=True),
         unchanged_since=unchanged_since,
     )
+    clients.announcer.changed(scene["project_id"], scene_id)
     if relinked:
         clients.bell.sweep(scene_id)
     return Scene.from_document(scene)
@@ -112,14 +115,16 @@ async def edit_scene(
 @router.delete("/scenes/{scene_id}", status_code=202)
 async def delete_scene(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> Deletion:
     """Delete a scene with its files; deleting it again changes nothing."""
-    deletion = await crud_deletion.mark_deleted(clients.database, clients.settings, workspace, scene_id)
-    return Deletion.of(scene_id, deletion)
+    scene = await crud_deletion.mark_deleted(clients.database, clients.settings, workspace, scene_id)
+    clients.announcer.changed(scene["project_id"], scene_id)
+    return Deletion.of(scene_id, scene["deletion"])
 
 
 @router.post("/scenes/{scene_id}/restore")
 async def restore_scene(scene_id: SceneId, clients: ClientsDep, workspace: WorkspaceDep) -> Scene:
     """Undo a deletion while that can be done; what was on its way starts over."""
     scene, queued = await crud_deletion.restore_scene(clients.database, clients.settings, workspace, scene_id)
+    clients.announcer.changed(scene["project_id"], scene_id)
     if queued:
         clients.bell.store(scene_id, scene["media"]["generation"])
     return Scene.from_document(scene)

@@ -5,6 +5,9 @@ Each checks its settings first and says which database, broker and bucket it use
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
+from socket import socket
 from typing import NoReturn
 
 import typer
@@ -15,6 +18,7 @@ from app.core.database import DatabaseError, connect_sync
 from app.core.logging import configure_logging
 from app.core.security import is_loopback
 from app.crud.crud_api_key import any_key_sync
+from app.main import create_app, end_streams
 
 _STOP_SECONDS = 5
 
@@ -30,9 +34,9 @@ def run_api(host: str | None, port: int | None) -> None:
         )
         raise typer.Exit(2)
     configure_logging(settings)
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=address,
         port=port or settings.takeup_port,
         log_config=None,
@@ -40,6 +44,22 @@ def run_api(host: str | None, port: int | None) -> None:
         server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
+    server = _Server(config, partial(end_streams, app))
+    server.run()
+    if not server.started:
+        raise typer.Exit(3)
+
+
+class _Server(uvicorn.Server):
+    """Ends the event streams when it is told to stop, where it would wait for their clients to leave."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._end_streams()
+        await super().shutdown(sockets)
 
 
 def _has_key(settings: Settings) -> bool:

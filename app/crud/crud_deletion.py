@@ -22,7 +22,7 @@ def deletion_at(now: datetime, settings: Settings, *, with_project: bool = False
 
 
 async def mark_deleted(database: Async, settings: Settings, workspace: str, scene_id: str) -> Document:
-    """Write the intent to delete, once; the deletion as it stands.
+    """Write the intent to delete, once; the scene, with its deletion as it stands.
 
     Raises `SceneNotFoundError` where there is no such scene (any more), or its whole project is deleted.
     """
@@ -32,8 +32,7 @@ async def mark_deleted(database: Async, settings: Settings, workspace: str, scen
     scene = await database["scenes"].find_one(mine)
     if scene is None or not scene["deletion"] or scene["deletion"]["with_project"]:
         raise SceneNotFoundError
-    found: Document = scene["deletion"]
-    return found
+    return scene
 
 
 async def restore_scene(database: Async, settings: Settings, workspace: str, scene_id: str) -> tuple[Document, bool]:

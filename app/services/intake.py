@@ -14,6 +14,7 @@ from typing import Any
 from app.core.config import Settings
 from app.core.database import DatabaseError, Sync, server_now_sync
 from app.core.media_errors import InternalError, MediaError, StorageUnavailableError
+from app.core.redis import Changed, unannounced
 from app.core.shutdown import stopping_for
 from app.crud import crud_backlog, crud_lease
 from app.crud.crud_lease import Claim, Ending
@@ -42,24 +43,32 @@ log = getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intake:
-    """What the use case works with: the database, the bucket, the settings, and the worker's name (machine/process)."""
+    """What the use case works with: `worker` is the worker's name (machine/process), `changed` hears of each write."""
 
     database: Sync
     bucket: Bucket
     settings: Settings
     worker: str
+    changed: Changed = unannounced
 
     def run(self, scene_id: str, generation: int) -> bool:
         """Take this generation of this scene in, if it waits for that; whether it was given back for another worker."""
         scene = find_scene_sync(self.database, scene_id)
         claimable = crud_lease.is_claimable(scene, generation, server_now_sync(self.database))
-        if scene is None or not claimable or not self._admission.admits(scene):
+        if scene is None or not claimable:
             return False
+        try:
+            return self._admission.admits(scene) and self._attempt(scene_id, generation)
+        finally:
+            self.changed(scene["project_id"], scene_id)
+
+    def _attempt(self, scene_id: str, generation: int) -> bool:
         seconds = self.settings.takeup_lease_seconds
         claim = crud_lease.claim(self.database, scene_id, generation, self.worker, seconds)
         if claim is None:
             return False
-        with LeaseKeeper(self.database, claim, seconds, self.settings.takeup_job_seconds, self._stops) as keeper:
+        deadline = self.settings.takeup_job_seconds
+        with LeaseKeeper(self.database, claim, seconds, deadline, self._stops, changed=self.changed) as keeper:
             try:
                 self._take_in(claim, keeper)
             except LeaseLostError:
@@ -176,6 +185,7 @@ class Intake:
         fields = {"original": original, "upload": None, **found}
         if not crud_lease.end_attempt(self.database, claim, Status.READY, ending, fields):
             raise LeaseLostError
+        self.changed(claim.project_id, claim.scene_id)  # the sweep may take a while
         log.info("scene %s: ready, %d bytes", claim.scene_id, original["bytes"])
         self._admission.succeeded(claim.source_url)
         if not alone:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from app.core.database import DatabaseError, Sync
 from app.core.media_errors import FetchTimeoutError
+from app.core.redis import Changed, unannounced
 from app.crud import crud_lease
 from app.crud.crud_lease import Claim
 from app.crud.crud_scene import update_scene_status_sync
@@ -40,6 +41,8 @@ class LeaseKeeper:
         lease_seconds: float,
         deadline_seconds: float,
         must_hand_over: Callable[[], bool] = lambda: False,
+        *,
+        changed: Changed = unannounced,
     ) -> None:
         self.claim = claim
         self.meter = ProgressMeter()
@@ -47,6 +50,7 @@ class LeaseKeeper:
         self._lease_seconds = lease_seconds
         self._deadline = time.monotonic() + deadline_seconds
         self._must_hand_over = must_hand_over
+        self._changed = changed
         self._renewed_at = self._looked_at = time.monotonic()
         self._written: Mapping[str, Any] = {}
         self._lost = Event()
@@ -55,6 +59,7 @@ class LeaseKeeper:
         self._thread = Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
+        self._announce()
         self._thread.start()
         return self
 
@@ -91,12 +96,16 @@ class LeaseKeeper:
         if not update_scene_status_sync(self._database, self.claim.fence, target, media):
             self._lost.set()
             raise LeaseLostError
+        self._announce()
 
     def note_upload(self, upload: Mapping[str, Any]) -> None:
         """Write the multipart upload down. Raises `LeaseLostError`."""
         if not crud_lease.note_upload(self._database, self.claim, upload):
             self._lost.set()
             raise LeaseLostError
+
+    def _announce(self) -> None:
+        self._changed(self.claim.project_id, self.claim.scene_id)
 
     def _keep(self) -> None:
         try:
@@ -123,6 +132,7 @@ class LeaseKeeper:
                 self._written = progress
                 held = crud_lease.renew(self._database, self.claim, self._lease_seconds, progress)
                 self._renewed_at = self._looked_at = now if held else self._renewed_at
+                self._announce()
                 return held
             if now - self._looked_at >= _LOOK_SECONDS:
                 self._looked_at = now

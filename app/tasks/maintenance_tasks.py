@@ -7,6 +7,7 @@ that a slow bucket holds no rescue up.
 from app.core.celery_app import CLEANING_QUEUE, MEDIA_QUEUE, celery_app
 from app.core.config import get_settings
 from app.core.database import worker_database
+from app.core.redis import worker_announcer
 from app.services.reconcile import reconcile
 from app.services.storage.bucket import worker_bucket
 from app.services.sweep import abort_unowned_uploads, clean_up, sweep_once
@@ -23,7 +24,14 @@ def _waiting_messages(queue: str) -> int:
 def reconcile_task() -> None:
     """Ring again for every scene that waits too long, and for cleaning up where nothing of that waits already."""
     waiting = _waiting_messages(MEDIA_QUEUE)
-    reconcile(worker_database(), get_settings(), download_media_task.delay, ring_first, waiting)
+    reconcile(
+        worker_database(),
+        get_settings(),
+        ring=download_media_task.delay,
+        ring_first=ring_first,
+        waiting_messages=waiting,
+        changed=worker_announcer().changed,
+    )
     if not _waiting_messages(CLEANING_QUEUE):
         clean_up_task.delay()
 

@@ -10,6 +10,7 @@ from celery.signals import worker_process_init
 from app.core.celery_app import RESCUED_QUEUE, celery_app
 from app.core.config import get_settings
 from app.core.database import worker_database
+from app.core.redis import worker_announcer
 from app.services.fetch.scratch import sweep_scratch
 from app.services.intake import Intake
 from app.services.storage.bucket import worker_bucket
@@ -30,7 +31,8 @@ class _SceneTask(Task):  # type: ignore[misc]  # Celery has no types
 def download_media_task(scene_id: str, generation: int) -> None:
     """Fetch and store this generation of this scene's media, if it still waits for that."""
     worker = f"{socket.gethostname()}/{os.getpid()}"
-    if Intake(worker_database(), worker_bucket(), get_settings(), worker).run(scene_id, generation):
+    intake = Intake(worker_database(), worker_bucket(), get_settings(), worker, worker_announcer().changed)
+    if intake.run(scene_id, generation):
         ring_first(scene_id, generation)
 
 

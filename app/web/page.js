@@ -127,7 +127,11 @@ function listen(project) {
   });
   events.addEventListener("scene", (event) => { show(JSON.parse(event.data)); arrange(); });
   events.addEventListener("scene_deleted", (event) => { forget(JSON.parse(event.data).id); arrange(); });
-  events.onerror = () => { byId("summary").textContent = "The connection is lost; trying again …"; };
+  events.onerror = () => {
+    byId("summary").textContent = "The connection is lost; trying again …";
+    // A browser does not come back by itself after an answer that was an error.
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(project), 1000);
+  };
 }
 
 async function act(work) {

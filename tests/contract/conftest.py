@@ -22,7 +22,7 @@ from tests.servers import embedded_servers, settings_of
 
 _NAMES = ("MONGODB_URI", "S3_ENDPOINT_URL", "S3_REGION", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
 _NEEDED = set(_NAMES) - {"S3_REGION", "S3_BUCKET"}
-_NO_REDIS = "redis://127.0.0.1:1/0"
+NO_REDIS = "redis://127.0.0.1:1/0"
 WORKSPACE = "default"
 MAX_ATTEMPTS = 5
 LINK = "https://example.com/clip.mp4"
@@ -102,7 +102,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     named = {name: value for name in _NAMES if (value := os.environ.get(f"TEST_{name}"))}
-    configured = {"REDIS_URL": _NO_REDIS, **named}
+    configured = {"REDIS_URL": NO_REDIS, **named}
     if set(named) >= _NEEDED:
         yield settings_of(configured)
         return

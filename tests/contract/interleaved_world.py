@@ -205,7 +205,7 @@ class World:
         def ring(*message: Any) -> None:
             self.messages.append(message)
 
-        reconcile(self.on.database, self.on.settings, ring, ring, 0)
+        reconcile(self.on.database, self.on.settings, ring=ring, ring_first=ring, waiting_messages=0)
 
     def clean_up(self) -> None:
         clean_up(self.on.database, self.on.bucket)

@@ -115,7 +115,13 @@ def test_round_rings_for_everyone_who_waits_and_queues_what_was_forgotten(databa
         insert_scene(database, status)
     rung: list[tuple[str, int]] = []
     first: list[tuple[str, int]] = []
-    reconcile(database, settings, lambda *message: rung.append(message), lambda *message: first.append(message), 0)
+    reconcile(
+        database,
+        settings,
+        ring=lambda *message: rung.append(message),
+        ring_first=lambda *message: first.append(message),
+        waiting_messages=0,
+    )
     assert sorted(rung) == sorted([*((scene["_id"], 1) for scene in waiting), (forgotten["_id"], 2)])
     assert first == [(crashed["_id"], 1)]
 
@@ -129,9 +135,9 @@ def test_round_rings_for_nobody_while_the_broker_is_full_or_the_bucket_is_held(
     def ring(*message: Any) -> None:
         rung.append(message)
 
-    reconcile(database, settings, ring, ring, 500)
+    reconcile(database, settings, ring=ring, ring_first=ring, waiting_messages=500)
     now = server_now_sync(database)
     hold = crud_hold.Hold(crud_hold.BUCKET)
     crud_hold.put_hold(database, hold, {"code": "storage.denied"}, now, milliseconds(now, 60))
-    reconcile(database, settings, ring, ring, 0)
+    reconcile(database, settings, ring=ring, ring_first=ring, waiting_messages=0)
     assert rung == []

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def deleted(database: Async, settings: Settings, scene: Document) -> Document:
-    return await crud_deletion.mark_deleted(database, settings, WORKSPACE, scene["_id"])
+    marked = await crud_deletion.mark_deleted(database, settings, WORKSPACE, scene["_id"])
+    deletion: Document = marked["deletion"]
+    return deletion
 
 
 async def restored(database: Async, settings: Settings, scene: Document) -> tuple[Document, bool]:

@@ -15,7 +15,7 @@ from tests.fleet import Fleet, running_fleet
 from tests.servers import shared_samples
 from tests.stack import QUICK, RunningStack, running_stack
 
-GROUPS = ((1,), (3, 4, 6, 8), (5, 7, 9, 10, 11), (12, 13, 15))
+GROUPS = ((1,), (3, 4, 6, 8, 25), (5, 7, 9, 10, 11), (12, 13, 15))
 """Experiments that share a service, where several run at once: the groups take about the same time."""
 
 Begin = Callable[[RunningStack | Fleet], Experiment]
