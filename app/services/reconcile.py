@@ -34,7 +34,8 @@ def reconcile(
     """One round.
 
     `ring` sends a scene's message, of which the broker holds `waiting_messages` already; `ring_first` sends that of a
-    scene whose worker died, and which has waited in the backlog before. `changed` hears of every change. Rounds may overlap, be late or be killed: each step is a conditional write, and a message too many is dropped by
+    scene whose worker died, and which has waited in the backlog before. `changed` hears of every change.
+    Rounds may overlap, be late or be killed: each step is a conditional write, and a message too many is dropped by
     the claim.
     """
     now = server_now_sync(database)
