@@ -20,7 +20,6 @@ from tests.fleet import Fleet
 from tests.servers import wait_for
 from tests.stack import RunningStack
 
-SLOW = 700_000
 LARGE_SLOW = 4_000_000
 CLIP_SLOW = 250_000
 """Bytes a second: clip.mp4 takes twice a lease."""
@@ -39,7 +38,7 @@ def test_a_restarted_database_loses_and_doubles_no_transition(stack: RunningStac
     run = begin(stack)
     with watched(stack.database) as seen:
         for number in range(run.rounds):
-            running = run.store(LARGE, rate=LARGE_SLOW) if number % 2 else run.store(rate=SLOW)
+            running = run.store(LARGE, rate=LARGE_SLOW) if number % 2 else run.store(rate=CLIP_SLOW)
             for _ in range(6):
                 run.store("photo.jpg")
             stack.wait_bytes(running)
