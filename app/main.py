@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from logging import getLogger
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 
@@ -18,6 +19,7 @@ from app.api.middleware import (
     MetricsMiddleware,
 )
 from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_problem_handlers
+from app.api.web import serve_front_end
 from app.core.config import Settings, describe, load_settings_or_exit
 from app.core.database import connect_async, ensure_indexes
 from app.core.logging import configure_logging
@@ -25,7 +27,15 @@ from app.crud.crud_monitor import Overviews
 from app.services.storage.bucket import open_bucket
 from app.tasks.bell import Bell
 
+WEB = Path(__file__).parent / "web"
+
 log = getLogger(__name__)
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of an address: what a browser's policy is told."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -62,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(IdempotencyMiddleware)
     app.add_middleware(BodyLimitMiddleware, max_bytes=chosen.takeup_max_body_bytes)
     app.add_middleware(LocalOnlyMiddleware)
-    app.add_middleware(HeadersMiddleware)
+    app.add_middleware(HeadersMiddleware, media_origin=origin_of(chosen.s3_endpoint_url))
     app.add_middleware(MetricsMiddleware)
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
     for module in (projects, scenes, media, events, monitor):
@@ -71,5 +81,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     describe_problems(app)
-    app.frontend("/", directory=Path(__file__).parent / "web", fallback=None)
+    if not serve_front_end(app, WEB):
+        log.warning("the front end is not built, so there is no page at /: run `make install`")
     return app
