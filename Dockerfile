@@ -1,5 +1,5 @@
 # The API, the maintenance worker with beat, and Flower: one image, three commands (see docker-compose.yml).
-# The stages are those of Dockerfile.worker; a test keeps them the same.
+# The stages are those of Dockerfile.worker, but for the page; a test keeps them the same.
 
 # A stage of its own, so that a change of the code alone leaves this large layer as it is.
 FROM python:3.11-slim-bookworm AS dependencies
@@ -20,6 +20,13 @@ COPY LICENSE README.md pyproject.toml ./
 COPY app ./app
 RUN pip --python /opt/takeup/bin/python wheel --no-deps --no-build-isolation --wheel-dir /dist .
 
+FROM node:24-bookworm-slim AS page
+WORKDIR /src/frontend
+COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
+RUN npm ci
+COPY frontend ./
+RUN npm run build
+
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/takeup/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -32,6 +39,7 @@ RUN groupadd --gid 10001 takeup \
 COPY --from=dependencies /opt/takeup /opt/takeup
 RUN --mount=type=bind,from=build,source=/dist,target=/dist \
     pip --python /opt/takeup/bin/python install --no-cache-dir --no-deps /dist/*.whl
+COPY --from=page /src/app/web /opt/takeup/lib/python3.11/site-packages/app/web
 # Not the user's to write: Celery takes modules from the folder it is started in.
 WORKDIR /opt/takeup
 USER 10001:10001

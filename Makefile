@@ -4,14 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Every package comes by hash, so a build of our own is never needed: the project itself is installed last, alone.
+NODE := frontend/with-node
+NODE_STAMP := frontend/node_modules/.installed
+PAGE := app/web/index.html
 UV_PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
-.PHONY: help install up demo test faults soak interleavings mutate diagram check format lint types floors lock bench clean
+.PHONY: help install up demo test faults soak interleavings mutate diagram client check format lint types floors front lock bench clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
-install: $(STAMP) ## set everything up in .venv
+install: $(STAMP) $(PAGE) ## set everything up in .venv, and build the front end
 
 $(STAMP): bootstrap.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Takeup needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with make PYTHON=...") if sys.version_info < (3, 11) else None'
@@ -21,13 +24,22 @@ $(STAMP): bootstrap.lock requirements-dev.lock pyproject.toml
 	$(UV_PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-up: $(STAMP) ## run the whole service on this machine
+$(NODE_STAMP): $(STAMP) frontend/package.json frontend/package-lock.json
+	$(NODE) npm ci --loglevel=error
+	@touch $@
+
+$(PAGE): $(NODE_STAMP) $(shell find frontend -name node_modules -prune -o -type f -print)
+	$(NODE) npm run --silent build
+	@touch $@
+
+up: $(STAMP) $(PAGE) ## run the whole service on this machine
 	$(BIN)/takeup up $(ARGS)
 
 demo: $(STAMP) ## store real media from a local origin, without internet
 	$(BIN)/takeup demo $(ARGS)
 
-test: $(STAMP) ## run every test
+test: $(STAMP) $(PAGE) ## run every test, the front end's first
+	$(NODE) npm run --silent test
 	$(BIN)/pytest $(ARGS)
 
 faults: $(STAMP) ## the fault experiments in full (minutes); writes docs/reliability.md
@@ -45,16 +57,21 @@ mutate: $(STAMP) ## toggle each allowed and each forbidden change of state: a te
 diagram: $(STAMP) ## draw docs/state-machine.md from the table of transitions
 	$(BIN)/python -m tests.draw_transitions
 
-check: $(STAMP) lint types floors ## format, lint, types and import floors, as CI runs them
+client: $(NODE_STAMP) ## write the API's description, and the front end's client from it
+	$(BIN)/python -m tests.write_openapi
+	$(NODE) npm run --silent client
 
-format: $(STAMP) ## format the code and sort its imports
+check: $(STAMP) lint types floors front ## format, lint, types and import floors, as CI runs them
+
+format: $(STAMP) $(NODE_STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --quiet --fix --select I app tests bench
 	$(BIN)/ruff format app tests bench
+	$(NODE) npm run --silent format
 
 lint: $(STAMP) ## ruff, module sizes, hadolint, and the schema of the compose file
 	$(BIN)/ruff format --check app tests bench
 	$(BIN)/ruff check app tests bench
-	@git ls-files '*.py' | xargs wc -l | awk '$$2 != "total" && $$1 > 300 { print $$2 " has " $$1 " lines: is it two modules?"; bad = 1 } END { exit bad }'
+	@git ls-files '*.py' 'frontend/src/*.ts' 'frontend/src/*.tsx' ':!frontend/src/client' | xargs wc -l | awk '$$2 != "total" && $$1 > 300 { print $$2 " has " $$1 " lines: is it two modules?"; bad = 1 } END { exit bad }'
 	$(BIN)/hadolint Dockerfile Dockerfile.worker
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
@@ -63,6 +80,10 @@ types: $(STAMP) ## mypy, strict
 
 floors: $(STAMP) ## who may import whom
 	$(BIN)/lint-imports
+
+front: $(PAGE) ## the front end: a fresh client, tsc, biome, and the size of its pages
+	$(BIN)/python -m tests.write_openapi --check
+	$(NODE) npm run --silent check
 
 lock: $(STAMP) ## compile the hash-pinned locks from pyproject.toml
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -o bootstrap.lock -
@@ -76,5 +97,5 @@ bench: $(STAMP) ## measure (minutes); writes docs/benchmarks.md's tables to the 
 	$(BIN)/python -m bench.live
 
 clean: ## remove what make made (never .takeup, which holds your data)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf app/web frontend/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from logging import getLogger
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
@@ -19,6 +20,7 @@ from app.api.middleware import (
     MetricsMiddleware,
 )
 from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_problem_handlers
+from app.api.web import serve_front_end
 from app.core.config import Settings, describe, load_settings_or_exit
 from app.core.database import connect_async, ensure_indexes
 from app.core.logging import configure_logging
@@ -28,12 +30,20 @@ from app.services.live.hub import Hub
 from app.services.storage.bucket import open_bucket
 from app.tasks.bell import Bell
 
+WEB = Path(__file__).parent / "web"
+
 log = getLogger(__name__)
 
 
 class _Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await events.serve(super().__call__, scope, receive, send)
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of an address: what a browser's policy is told."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -75,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(IdempotencyMiddleware)
     app.add_middleware(BodyLimitMiddleware, max_bytes=chosen.takeup_max_body_bytes)
     app.add_middleware(LocalOnlyMiddleware)
-    app.add_middleware(HeadersMiddleware)
+    app.add_middleware(HeadersMiddleware, media_origin=origin_of(chosen.s3_endpoint_url))
     app.add_middleware(MetricsMiddleware)
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
     for module in (projects, scenes, media, events, monitor):
@@ -84,7 +94,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     describe_problems(app)
-    app.frontend("/", directory=Path(__file__).parent / "web", fallback=None)
+    if not serve_front_end(app, WEB):
+        log.warning("the front end is not built, so there is no page at /: run `make install`")
     return app
 
 

@@ -255,4 +255,4 @@ async def test_announcing_costs_nothing_while_redis_does_not_answer() -> None:
         announcer.changed("project", str(number))
     taken = time.monotonic() - began
     announcer.close()
-    assert taken < 0.5
+    assert taken < 10, "each that waited for Redis would take half a second"
