@@ -61,7 +61,13 @@ class RunningStack(Service):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        running = wait_for(self._running, 60, f"ready ({self._output.name})")
+        try:
+            running = wait_for(self._running, 60, f"ready ({self._output.name})")
+        except AssertionError:
+            self.process.kill()  # all that it started dies with it
+            self.process.wait()
+            self._output.close()
+            raise
         self.connect(running.url, running.environment)
 
     def _running(self) -> Any:

@@ -13,7 +13,7 @@ from pymongo import ReturnDocument
 from uuid_utils import uuid4
 
 from app.core.database import Document, Sync, server_now_sync
-from app.crud.crud_scene import ALIVE, edit, state_change, update_scene_status_sync
+from app.crud.crud_scene import ALIVE, edit, state_change, sweep_note, update_scene_status_sync
 from app.models.media import ACTIVE, WAITING, Status, milliseconds
 
 MAX_ATTEMPT_RECORDS = 20
@@ -116,9 +116,13 @@ def still_held(database: Sync, claim: Claim) -> bool:
     return found is not None
 
 
-def note_upload(database: Sync, claim: Claim, upload: Mapping[str, Any] | None) -> bool:
-    """Write down the multipart upload, before its first part is sent; False where the claim no longer stands."""
-    result = database["scenes"].update_one(claim.fence, {"$set": {"media.upload": upload}, "$inc": {"version": 1}})
+def note_upload(database: Sync, claim: Claim, upload: Mapping[str, Any] | None, *, another: bool = False) -> bool:
+    """Write down the multipart upload, before its first part is sent; False where the claim no longer stands.
+
+    Where `another` may be open that nobody knows of, the scene is swept later.
+    """
+    sweep = sweep_note(server_now_sync(database)) if another else {}
+    result = database["scenes"].update_one(claim.fence, edit({"media.upload": upload, **sweep}))
     return result.matched_count == 1
 
 

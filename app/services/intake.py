@@ -263,7 +263,8 @@ class _IntakeWatcher(Watcher):
         self._keeper.meter.add_stored(count)
 
     def upload_made(self, upload: Upload) -> None:
-        self._keeper.note_upload({"key": upload.key, "upload_id": upload.upload_id, "part_size": upload.part_size})
+        known = {"key": upload.key, "upload_id": upload.upload_id, "part_size": upload.part_size}
+        self._keeper.note_upload(known, another=upload.asked_again)
 
     def before_commit(self) -> None:
         self._keeper.check()  # a source that the keeper ended may look as if it had come to its end

@@ -98,9 +98,9 @@ class LeaseKeeper:
             raise LeaseLostError
         self._announce()
 
-    def note_upload(self, upload: Mapping[str, Any]) -> None:
-        """Write the multipart upload down. Raises `LeaseLostError`."""
-        if not crud_lease.note_upload(self._database, self.claim, upload):
+    def note_upload(self, upload: Mapping[str, Any], *, another: bool) -> None:
+        """Write the multipart upload down, and whether another may be open. Raises `LeaseLostError`."""
+        if not crud_lease.note_upload(self._database, self.claim, upload, another=another):
             self._lost.set()
             raise LeaseLostError
 

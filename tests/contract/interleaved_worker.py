@@ -124,7 +124,7 @@ class Worker:
         answer = self.bucket.client.create_multipart_upload(Bucket=self.bucket.name, Key=key)
         self._open = (key, answer["UploadId"])
         yield
-        self.keeper.note_upload({"key": key, "upload_id": answer["UploadId"], "part_size": 1 << 23})
+        self.keeper.note_upload({"key": key, "upload_id": answer["UploadId"], "part_size": 1 << 23}, another=False)
         yield
 
     def _complete(self, body: bytes) -> str:

@@ -245,3 +245,11 @@ def test_scene_that_is_not_waiting_any_more_is_not_held_back(database: Sync) -> 
     deletion = deletion_of(server_now_sync(database) + timedelta(hours=1), 0)
     database["scenes"].update_one({"_id": gone["_id"]}, {"$set": {"deletion": deletion}})
     assert not crud_lease.hold_back(database, gone, fault, 0)
+
+
+def test_scene_is_swept_later_where_an_upload_may_be_open_that_nobody_knows_of(database: Sync) -> None:
+    claim = claimed(database)
+    assert crud_lease.note_upload(database, claim, {"upload_id": "u"})
+    assert not read_scene(database, claim.scene_id).get("sweep")
+    assert crud_lease.note_upload(database, claim, {"upload_id": "u"}, another=True)
+    assert read_scene(database, claim.scene_id)["sweep"]["at_ms"] > milliseconds(claim.started_at)

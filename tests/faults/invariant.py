@@ -85,7 +85,8 @@ class Checker:
         while True:
             scenes = self._scenes()
             strays = self._strays(scenes)
-            others = scratch_folders(self.service.settings.scratch_dir) + orphaned_processes(self.began)
+            settings = self.service.settings
+            others = scratch_folders(settings.scratch_dir) + orphaned_processes(settings, self.began)
             if not (strays or others) or time.monotonic() > deadline:
                 return [sentence for sentences in strays.values() for sentence in sentences] + others
             for scene_id in strays.keys() - rung:

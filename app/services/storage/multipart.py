@@ -50,11 +50,12 @@ class Stored:
 
 @dataclass(frozen=True)
 class Upload:
-    """A multipart upload under way."""
+    """A multipart upload under way; where it was `asked_again`, another may be open that nobody knows of."""
 
     key: str
     upload_id: str
     part_size: int
+    asked_again: bool = False
 
 
 class Watcher:
@@ -138,7 +139,8 @@ def _open_upload(target: Target, buffers: _Buffers, watcher: Watcher) -> Iterato
     client, bucket = target.bucket.client, target.bucket
     with storage_errors():
         answer = client.create_multipart_upload(Bucket=bucket.name, Key=target.key, ContentType=target.content_type)
-    upload = Upload(target.key, answer["UploadId"], buffers.part_size)
+    asked_again = answer["ResponseMetadata"]["RetryAttempts"] > 0
+    upload = Upload(target.key, answer["UploadId"], buffers.part_size, asked_again)
     try:
         watcher.upload_made(upload)
         with ThreadPoolExecutor(PARALLEL_PARTS, thread_name_prefix="part") as pool:
