@@ -15,7 +15,7 @@ export function AppShell() {
       >
         To the content
       </a>
-      <div className="mx-auto flex max-w-6xl items-center justify-between px-4 pt-5 sm:px-8">
+      <header className="mx-auto flex max-w-6xl items-center justify-between px-4 pt-5 sm:px-8">
         <Link to="/" className="flex items-center gap-2.5 rounded-lg font-semibold text-lg tracking-tight">
           <ReelMark className="size-7 text-accent" />
           Takeup
@@ -27,7 +27,7 @@ export function AppShell() {
           </Link>
           <ThemeToggle />
         </nav>
-      </div>
+      </header>
       <main id="main" tabIndex={-1} className="mx-auto max-w-6xl px-4 pt-8 pb-32 outline-none sm:px-8">
         <Outlet />
       </main>

@@ -2,12 +2,13 @@ import type { LucideIcon } from "lucide-react";
 import type { ComponentProps, ReactNode } from "react";
 import { cx } from "./cx";
 
-type Look = "primary" | "plain" | "quiet" | "danger";
+type Look = "primary" | "plain" | "quiet" | "danger" | "inverse";
 
 const LOOKS: Record<Look, string> = {
   primary: "bg-accent text-on-accent hover:bg-accent-strong border-transparent",
   plain: "bg-surface text-ink border-line hover:bg-sunken",
   quiet: "border-transparent text-muted hover:bg-sunken hover:text-ink",
+  inverse: "bg-transparent text-canvas border-canvas/30 hover:bg-canvas/15",
   danger: "border-transparent text-bad hover:bg-bad-soft",
 };
 

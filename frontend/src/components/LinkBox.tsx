@@ -60,7 +60,7 @@ export function LinkBox({ intake, isLarge = false }: LinkBoxProps) {
           onChange={(event) => setText(event.target.value)}
           onPaste={onPaste}
           onKeyDown={onKeyDown}
-          placeholder={isOver ? "Drop them: one scene for each link" : "Paste one link or two hundred"}
+          placeholder={isOver ? "Drop them: one scene for each link" : "Paste links"}
           className={cx(
             "field-sizing-content max-h-60 min-w-0 flex-1 resize-none bg-transparent px-1 placeholder:text-muted focus:outline-none",
             isLarge ? "py-2.5 text-lg" : "py-1.5",

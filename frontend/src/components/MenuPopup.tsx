@@ -9,7 +9,7 @@ interface MenuPopupProps extends Pick<MenuProps, "items"> {
 
 export default function MenuPopup({ trigger, items }: MenuPopupProps) {
   return (
-    <Base.Root modal={false}>
+    <Base.Root>
       <Base.Trigger render={trigger} />
       <Base.Portal>
         <Base.Positioner align="end" sideOffset={6} className="z-40">

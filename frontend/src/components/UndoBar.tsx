@@ -27,7 +27,7 @@ export function UndoBar({ what, until, onUndo, onOver }: UndoBarProps) {
       <span aria-hidden className="text-canvas/70 tabular-nums">
         {left} s
       </span>
-      <Button icon={Undo2} onClick={onUndo} className="border-canvas/25 bg-transparent text-canvas hover:bg-canvas/15">
+      <Button look="inverse" icon={Undo2} onClick={onUndo}>
         Undo
       </Button>
     </div>

@@ -15,7 +15,7 @@ export function Holds({ monitor }: { monitor: Monitor }) {
           what is wrong.
         </Notice>
       )}
-      {monitor.workers?.length === 0 && (
+      {monitor.workers?.every((worker) => worker.startsWith("maintenance@")) && (
         <Notice tone="bad" title="No worker listens">
           Nothing is fetched until one does. Start one with <code>takeup worker</code>, or everything with{" "}
           <code>takeup up</code>.

@@ -32,7 +32,14 @@ export default function EditorPage() {
   const shown = useMemo(() => scenesIn(view, scenes), [view, scenes]);
   const order = useMemo(() => shown.map((scene) => scene.id), [shown]);
   const selection = useSelection(order);
-  const removeAll = useCallback((ids: string[]) => void remove(ids), [remove]);
+  const { clear } = selection;
+  const removeAll = useCallback(
+    (ids: string[]) => {
+      clear();
+      void remove(ids);
+    },
+    [clear, remove],
+  );
   useSelectionKeys(selection, removeAll);
   useMilestones(scenes);
 
@@ -65,7 +72,8 @@ export default function EditorPage() {
                 selected={shown.filter((scene) => selection.ids.has(scene.id))}
                 shown={shown.length}
                 onSelectAll={selection.selectAll}
-                onClear={selection.clear}
+                onClear={clear}
+                onRemove={removeAll}
               />
             )}
             {shown.length === 0 && state.adding.length === 0 && (

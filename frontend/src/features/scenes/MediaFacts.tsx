@@ -1,6 +1,8 @@
 import type { Scene } from "@/lib/api";
 import { formatBytes, formatDuration, formatMoment } from "@/lib/format";
 
+const KINDS = { video: "Video", audio: "Audio", image: "Picture" };
+
 type Fact = [name: string, value: string];
 
 function factsOf(scene: Scene): Fact[] {
@@ -8,7 +10,7 @@ function factsOf(scene: Scene): Fact[] {
   const probe = media?.probe;
   const original = media?.original;
   const facts: (Fact | null)[] = [
-    probe ? ["Kind", `${probe.kind}, ${probe.container}`] : null,
+    probe ? ["Kind", KINDS[probe.kind]] : null,
     probe?.duration_s != null ? ["Duration", formatDuration(probe.duration_s)] : null,
     probe?.width && probe.height ? ["Picture", `${probe.width} × ${probe.height} pixels`] : null,
     probe?.fps ? ["Frame rate", `${Number(probe.fps.toFixed(2))} per second`] : null,

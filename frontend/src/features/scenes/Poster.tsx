@@ -22,11 +22,6 @@ export function Poster({ scene, isPlaying, onPlay }: PosterProps) {
   const content = (
     <>
       {media?.poster ? <Still scene={scene} /> : <Placeholder scene={scene} />}
-      {media?.probe?.duration_s != null && (
-        <span className="absolute right-1.5 bottom-1.5 rounded-md bg-black/75 px-1.5 text-white text-xs leading-5 tabular-nums">
-          {formatDuration(media.probe.duration_s)}
-        </span>
-      )}
       {isReady && media.probe?.kind !== "image" && !isPlaying && (
         <span className="absolute inset-0 grid place-items-center">
           <span className="grid size-10 place-items-center rounded-full bg-black/65 text-white opacity-90 transition group-hover:scale-110 group-hover:opacity-100">
@@ -38,15 +33,22 @@ export function Poster({ scene, isPlaying, onPlay }: PosterProps) {
   );
   if (!isReady) return <div className={frame}>{content}</div>;
   return (
-    <button
-      type="button"
-      aria-label={isPlaying ? `Close ${titleOf(scene)}` : `${verb} ${titleOf(scene)}`}
-      aria-expanded={isPlaying}
-      onClick={onPlay}
-      className={cx(frame, "group")}
-    >
-      {content}
-    </button>
+    <div className="relative">
+      <button
+        type="button"
+        aria-label={isPlaying ? `Close ${titleOf(scene)}` : `${verb} ${titleOf(scene)}`}
+        aria-expanded={isPlaying}
+        onClick={onPlay}
+        className={cx(frame, "group")}
+      >
+        {content}
+      </button>
+      {media.probe?.duration_s != null && (
+        <span className="pointer-events-none absolute right-1.5 bottom-1.5 rounded-md bg-black/75 px-1.5 text-white text-xs leading-5 tabular-nums">
+          {formatDuration(media.probe.duration_s)}
+        </span>
+      )}
+    </div>
   );
 }
 

@@ -51,7 +51,7 @@ export const SceneCard = memo(function SceneCard(props: SceneCardProps) {
         isSelected ? "border-accent bg-accent-soft/40" : "border-line",
       )}
     >
-      <div className="row-span-2 flex flex-col items-center gap-1 sm:row-span-1">
+      <div className="row-span-2 flex w-6 flex-col items-center gap-1 sm:row-span-1">
         <input
           type="checkbox"
           aria-label={`Select scene ${number}: ${title}`}
@@ -115,7 +115,7 @@ function SceneTitle({ scene, title, duplicateOf }: SceneTitleProps) {
   const stored = scene.media?.original;
   return (
     <>
-      <h3 className="truncate font-medium leading-6" title={title}>
+      <h2 className="truncate font-medium leading-6" title={title}>
         <Link
           to="/projects/$projectId/scenes/$sceneId"
           params={{ projectId: projectId ?? scene.project_id, sceneId: scene.id }}
@@ -123,7 +123,7 @@ function SceneTitle({ scene, title, duplicateOf }: SceneTitleProps) {
         >
           <bdi>{title}</bdi>
         </Link>
-      </h3>
+      </h2>
       <p className="flex min-h-5 flex-wrap items-center gap-x-2 text-muted text-xs leading-5">
         {link && <bdi className="max-w-full truncate">{hostOf(link)}</bdi>}
         {stored && <span className="tabular-nums">{formatBytes(stored.bytes)}</span>}

@@ -10,11 +10,12 @@ interface SelectionBarProps {
   shown: number;
   onSelectAll: () => void;
   onClear: () => void;
+  onRemove: (ids: string[]) => void;
 }
 
 /** What can be done to all that are selected. Its place is kept, so that nothing moves when the first is chosen. */
-export function SelectionBar({ selected, shown, onSelectAll, onClear }: SelectionBarProps) {
-  const { remove, retry, cancel } = useActions();
+export function SelectionBar({ selected, shown, onSelectAll, onClear, onRemove }: SelectionBarProps) {
+  const { retry, cancel } = useActions();
   const retriable = selected.filter(canRetry).map((scene) => scene.id);
   const running = selected.filter(isInFlight).map((scene) => scene.id);
   const count = selected.length;
@@ -22,7 +23,7 @@ export function SelectionBar({ selected, shown, onSelectAll, onClear }: Selectio
     <div
       role="toolbar"
       aria-label="Selected scenes"
-      className="sticky top-0 z-20 -mx-2 mb-2 flex min-h-11 flex-wrap items-center gap-1 bg-canvas/95 px-2 backdrop-blur"
+      className="sticky top-0 z-20 -mx-2 mb-2 flex min-h-11 flex-wrap items-center gap-1 bg-canvas px-2"
     >
       <label className="flex items-center gap-2.5 rounded-lg py-2 pr-3 pl-3.5 text-muted text-sm">
         <input
@@ -48,7 +49,7 @@ export function SelectionBar({ selected, shown, onSelectAll, onClear }: Selectio
               Cancel
             </Button>
           )}
-          <Button look="danger" icon={Trash2} onClick={() => void remove(selected.map((scene) => scene.id))}>
+          <Button look="danger" icon={Trash2} onClick={() => onRemove(selected.map((scene) => scene.id))}>
             Remove
           </Button>
           <IconButton icon={X} label="Select none" onClick={onClear} />

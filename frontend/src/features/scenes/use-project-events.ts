@@ -8,6 +8,10 @@ const LONGEST_WAIT_MS = 10_000;
 /** A page in the background gives its connection back: a browser has six for one server, and each tab holds one. */
 const HIDDEN_MS = 60_000;
 
+/** A clock that jumps tells of a machine that slept. */
+const PULSE_MS = 2000;
+const ASLEEP_MS = 10_000;
+
 type Dispatch = (action: ProjectAction) => void;
 
 /** Keeps the state right for as long as the component is there; why the project cannot be shown at all, or null. */
@@ -70,29 +74,40 @@ export function watchProject(
     }
   };
 
-  const openSoon = () => {
-    window.clearTimeout(hiddenTimer);
-    if (source?.readyState === EventSource.OPEN) return;
+  /** Whatever was open before a sleep or a lost network may be dead without knowing it. */
+  const openAnew = () => {
     wait = FIRST_WAIT_MS;
     open();
   };
+  let awakeAt = Date.now();
+  const pulse = window.setInterval(() => {
+    const slept = Date.now() - awakeAt > ASLEEP_MS;
+    awakeAt = Date.now();
+    if (slept && document.visibilityState === "visible") openAnew();
+  }, PULSE_MS);
+  let hiddenAt = 0;
   const onVisibility = () => {
     window.clearTimeout(hiddenTimer);
-    if (document.visibilityState === "visible") openSoon();
-    else hiddenTimer = window.setTimeout(close, HIDDEN_MS);
+    if (document.visibilityState === "visible") {
+      if (source === null || Date.now() - hiddenAt > ASLEEP_MS) openAnew();
+    } else {
+      hiddenAt = Date.now();
+      hiddenTimer = window.setTimeout(close, HIDDEN_MS);
+    }
   };
   const onOffline = () => dispatch({ type: "connection", connection: "offline" });
 
   open();
   document.addEventListener("visibilitychange", onVisibility);
-  window.addEventListener("online", openSoon);
+  window.addEventListener("online", openAnew);
   window.addEventListener("offline", onOffline);
   return () => {
     ended = true;
     close();
     window.clearTimeout(hiddenTimer);
+    window.clearInterval(pulse);
     document.removeEventListener("visibilitychange", onVisibility);
-    window.removeEventListener("online", openSoon);
+    window.removeEventListener("online", openAnew);
     window.removeEventListener("offline", onOffline);
   };
 }
