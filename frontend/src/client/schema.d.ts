@@ -208,7 +208,11 @@ export interface paths {
         };
         /**
          * Watch Project
-         * @description Server-sent events: `snapshot` (the project with its scenes), then `scene` and `scene_deleted`.
+         * @description Server-sent events, each with JSON in `data`.
+         *
+         *     `snapshot` (the project with its scenes) comes first; then `scene`, `scene_deleted` (`{"id": ...}`) and `project` (its
+         *     title has changed), each with the whole of what has changed. After `project_deleted` the stream ends. A client that
+         *     connects again gets a new snapshot, so it never has to poll; it drops a scene whose `version` it has passed already.
          */
         get: operations["watch_project_api_v1_projects__project_id__events_get"];
         put?: never;
@@ -2185,7 +2189,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": unknown;
+                    "text/event-stream": string;
                 };
             };
             /** @description The body is not readable */
