@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Every package comes by hash, so a build of our own is never needed: the project itself is installed last, alone.
-NODE := frontend/with-node
+NPM := frontend/npm
 NODE_STAMP := frontend/node_modules/.installed
 PAGE := app/web/index.html
 UV_PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
@@ -25,11 +25,11 @@ $(STAMP): bootstrap.lock requirements-dev.lock pyproject.toml
 	@touch $@
 
 $(NODE_STAMP): $(STAMP) frontend/package.json frontend/package-lock.json
-	$(NODE) npm ci --loglevel=error
+	$(NPM) ci --loglevel=error
 	@touch $@
 
 $(PAGE): $(NODE_STAMP) $(shell find frontend -name node_modules -prune -o -type f -print)
-	$(NODE) npm run --silent build
+	$(NPM) run --silent build
 	@touch $@
 
 up: $(STAMP) $(PAGE) ## run the whole service on this machine
@@ -39,7 +39,7 @@ demo: $(STAMP) ## store real media from a local origin, without internet
 	$(BIN)/takeup demo $(ARGS)
 
 test: $(STAMP) $(PAGE) ## run every test, the front end's first
-	$(NODE) npm run --silent test
+	$(NPM) run --silent test
 	$(BIN)/pytest $(ARGS)
 
 faults: $(STAMP) ## the fault experiments in full (minutes); writes docs/reliability.md
@@ -59,14 +59,14 @@ diagram: $(STAMP) ## draw docs/state-machine.md from the table of transitions
 
 client: $(NODE_STAMP) ## write the API's description, and the front end's client from it
 	$(BIN)/python -m tests.write_openapi
-	$(NODE) npm run --silent client
+	$(NPM) run --silent client
 
 check: $(STAMP) lint types floors front ## format, lint, types and import floors, as CI runs them
 
 format: $(STAMP) $(NODE_STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --quiet --fix --select I app tests bench
 	$(BIN)/ruff format app tests bench
-	$(NODE) npm run --silent format
+	$(NPM) run --silent format
 
 lint: $(STAMP) ## ruff, module sizes, hadolint, and the schema of the compose file
 	$(BIN)/ruff format --check app tests bench
@@ -83,7 +83,7 @@ floors: $(STAMP) ## who may import whom
 
 front: $(PAGE) ## the front end: a fresh client, tsc, biome, and the size of its pages
 	$(BIN)/python -m tests.write_openapi --check
-	$(NODE) npm run --silent check
+	$(NPM) run --silent check
 
 lock: $(STAMP) ## compile the hash-pinned locks from pyproject.toml
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -o bootstrap.lock -

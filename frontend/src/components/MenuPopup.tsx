@@ -11,7 +11,8 @@ export default function MenuPopup({ trigger, items }: MenuPopupProps) {
   return (
     <Base.Root>
       <Base.Trigger render={trigger} />
-      <Base.Portal>
+      {/* Within the page's main part, which whoever goes by landmarks would otherwise have to leave. */}
+      <Base.Portal container={document.getElementById("main")}>
         <Base.Positioner align="end" sideOffset={6} className="z-40">
           <Base.Popup className="min-w-48 origin-(--transform-origin) rounded-xl border border-line bg-surface p-1.5 shadow-float outline-none transition-[opacity,scale] data-ending-style:scale-95 data-starting-style:scale-95 data-ending-style:opacity-0 data-starting-style:opacity-0">
             {items.map((item, index) => {
