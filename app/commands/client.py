@@ -100,11 +100,10 @@ class TakeupClient:
         try:
             with self._stream(f"/projects/{project_id}/events") as events:
                 for event in events:
-                    data: Any = event.json()
                     if event.event == "snapshot":
-                        yield from data["scenes"]
+                        yield from event.json()["scenes"]
                     elif event.event in {"scene", "scene_deleted"}:
-                        yield data
+                        yield event.json()
         except (httpx2.TransportError, _UnavailableError):
             return
 

@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_embedded_init, setup_logging, worker_process_init, worker_shutting_down
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from app.core.config import Settings, load_settings_or_exit
 from app.core.logging import configure_logging
@@ -94,7 +95,7 @@ def online_workers(celery: Celery, seconds: float) -> list[str] | None:
     """The names of the workers that answer within so many seconds; None where the broker itself does not."""
     try:
         answers = celery.control.ping(timeout=seconds)
-    except (OperationalError, OSError):
+    except (OperationalError, RedisError, OSError):
         return None
     return sorted(name for answer in answers for name in answer)
 
