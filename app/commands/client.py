@@ -100,10 +100,13 @@ class TakeupClient:
         try:
             with self._stream(f"/projects/{project_id}/events") as events:
                 for event in events:
+                    if event.event not in {"snapshot", "scene", "scene_deleted"}:
+                        continue
+                    data: Any = event.json()
                     if event.event == "snapshot":
-                        yield from event.json()["scenes"]
-                    elif event.event in {"scene", "scene_deleted"}:
-                        yield event.json()
+                        yield from data["scenes"]
+                    else:
+                        yield data
         except (httpx2.TransportError, _UnavailableError):
             return
 
