@@ -11,6 +11,9 @@ from app.core.config import Settings
 _OURS = ("app.services.", "app.core.celery_app", "imageio_ffmpeg/binaries")
 """In the command line of every process that works on a scene; each is started by a Python of ours."""
 
+_INIT = 1
+"""The process that takes over children whose parent is gone."""
+
 _START_IS_KNOWN_TO = 2.0
 """Seconds: the system counts a process's start from its own, whose moment it knows to the second."""
 
@@ -31,7 +34,6 @@ def orphaned_processes(settings: Settings, since: float) -> list[str]:
                 continue
             if process.environ().get("MONGODB_URI", settings.mongodb_uri) != settings.mongodb_uri:
                 continue  # another service's; a child that works for one has no settings at all
-            parent = process.parent()
-            if process.status() != psutil.STATUS_ZOMBIE and (parent is None or "python" not in parent.name()):
+            if process.status() != psutil.STATUS_ZOMBIE and process.ppid() <= _INIT:
                 found.append(f"the process {process.pid}: {line[:120]}")
     return found
