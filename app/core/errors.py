@@ -53,14 +53,21 @@ class BodyTooLargeError(RequestError):
 class UnauthorizedError(RequestError):
     code = "auth.key_required"
     message = "This server needs an API key."
-    hint = "Send it as `Authorization: Bearer ...`; `takeup keys create NAME` makes one."
+    hint = "Send it as `Authorization: Bearer ...`, or sign in; `takeup keys create NAME` makes one."
+    status = 401
+
+
+class WrongKeyError(RequestError):
+    code = "auth.wrong_key"
+    message = "This server does not know that API key."
+    hint = "Copy all of it once more; if it stays, it was revoked, and you need another."
     status = 401
 
 
 class ForbiddenOriginError(RequestError):
     code = "auth.foreign_origin"
-    message = "This server answers only to pages and names of this machine."
-    hint = "Open it by 127.0.0.1 or localhost, or create an API key to serve others."
+    message = "This server does not answer foreign pages, names or machines."
+    hint = "Open the page by the server's own address; while no API key exists, that is 127.0.0.1 or localhost."
     status = 403
 
 

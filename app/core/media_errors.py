@@ -1,7 +1,4 @@
-"""Every way a scene's media can fail, on one page.
-
-A class is one code of docs/errors.md, and decides the retry: its `policy` says what becomes of the scene.
-"""
+"""Every way a scene's media can fail: a class is one code of docs/errors.md, and its `policy` decides the retry."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -26,6 +23,7 @@ class Blame(StrEnum):
     NOBODY = "nobody"  # site and bucket have done their part
     SITE = "site"
     BUCKET = "bucket"
+    PROXY = "proxy"
 
 
 class MediaError(TakeupError):
@@ -130,6 +128,13 @@ class RateLimitedError(MediaError):
     def __init__(self, detail: str | None = None, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class EgressProxyError(MediaError):
+    code = "fetch.proxy"
+    message = "The proxy that this server reaches sites through does not work."
+    hint = "It is tried again by itself; an operator must check TAKEUP_EGRESS_PROXY, and `takeup doctor` tells more."
+    blame = Blame.PROXY
 
 
 class LoginRequiredError(MediaError):

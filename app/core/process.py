@@ -1,4 +1,4 @@
-"""What every process of Takeup owes its parent: not to outlive it."""
+"""What a process owes the one that started it: not to outlive it, and to reach no further than it must."""
 
 import ctypes
 import os
@@ -6,6 +6,8 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_CLONE_NEWUSER = 0x10000000  # linux/sched.h
+_CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -19,3 +21,14 @@ def die_with_parent(expected_parent: int | None = None) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if expected_parent is not None and os.getppid() != expected_parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_network() -> bool:
+    """Move this process into a network namespace that holds no network; False where the kernel does not let it.
+
+    Root may do so alone, others in a user namespace of their own (user_namespaces(7)), for which the process must have
+    one thread only. Call it before `die_with_parent`, which a change of rights undoes (prctl(2)).
+    """
+    if _LIBC is None:
+        return False
+    return any(_LIBC.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))

@@ -1,7 +1,7 @@
 """A scene's media: its states, the transitions that are allowed, and its form in the API.
 
-A moment that lies ahead (`due_ms`, `lease.expires_ms`) is a whole number of milliseconds, so that whoever waits for it
-finds it by an index (docs/decisions/0006-moments-ahead-are-numbers.md).
+A moment by which scenes are looked for (`due_ms`, `lease.expires_ms`, `stored_ms`) is a whole number of milliseconds,
+because an index finds no date (docs/decisions/0006-moments-ahead-are-numbers.md).
 """
 
 from collections.abc import Iterable
@@ -63,7 +63,7 @@ def sources_of(target: Status, among: Iterable[Status] = tuple(Status)) -> list[
 
 
 def milliseconds(moment: datetime, seconds_later: float = 0) -> int:
-    """A moment that lies ahead, in the form that documents keep: milliseconds since 1970 in UTC."""
+    """A moment by which scenes are looked for, as documents keep it: milliseconds since 1970 in UTC."""
     return int((moment.timestamp() + seconds_later) * 1000)
 
 
@@ -182,6 +182,7 @@ def new_run(
         "error": None,
         "attempts": [],
         "upload": None,
+        "stored_ms": None,
         "original": None,
         "probe": None,
         "poster": None,

@@ -1,11 +1,12 @@
-"""Whether a scene may begin now: not while the bucket refuses us, the disk is full, or its site is failing.
+"""Whether a scene may begin now: not while bucket or proxy fail us, the disk is full, or its site is failing.
 
-A hold is a circuit breaker. The bucket and the disk are tried by us, before a scene is claimed, so an outage costs no
+A hold is a circuit breaker. Bucket, proxy and disk are tried by us, before a scene is claimed, so an outage costs no
 scene an attempt; a site is tried by one of its scenes, while the others wait. Nobody has to lift a hold by hand.
 """
 
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from logging import getLogger
 from urllib.parse import urlsplit
@@ -14,12 +15,14 @@ from app.core.config import Settings
 from app.core.database import Document, Sync, server_now_sync
 from app.core.media_errors import Blame, DiskFullError, MediaError, Policy, StorageUnavailableError
 from app.crud import crud_hold, crud_lease
-from app.crud.crud_hold import BUCKET, DISK, SITE, Hold, held_until_ms
+from app.crud.crud_hold import BUCKET, DISK, PROXY, SITE, Hold, held_until_ms
 from app.models.media import WAITING, Status, milliseconds
+from app.services.fetch.guard import Guard
 from app.services.retry import asked_delay, grown_delay
 from app.services.storage.bucket import Bucket
 
 _BUCKET_FAILURES = 3
+_PROXY_TRIAL_SECONDS = 10.0
 _SYSTEM_HOLD_SECONDS = 60.0
 _SITE_HOLD_SECONDS = 300.0
 _UNTRIED_FIRST = (0.0, 0.1)
@@ -39,16 +42,17 @@ class Admission:
     machine: str
 
     def admits(self, scene: Document) -> bool:
-        """Whether the scene may be claimed; one whose site is held waits until then, and shows why."""
+        """Whether the scene may be claimed; one that has to wait shows for what, unless all wait."""
         site, disk = site_of(scene["media"]["source_url"]), DISK + self.machine
-        holds = crud_hold.find_holds(self.database, [disk, BUCKET, site])
+        holds = crud_hold.find_holds(self.database, [disk, BUCKET, PROXY, site])
         return (
-            self._disk_has_room(holds.get(disk) or Hold(disk))
-            and self._bucket_serves(holds.get(BUCKET))
+            self._disk_has_room(scene, holds.get(disk) or Hold(disk))
+            and self._serves(holds.get(BUCKET), self.bucket.try_write)
+            and self._serves(holds.get(PROXY), self._try_proxy)
             and self._site_serves(scene, holds.get(site))
         )
 
-    def _disk_has_room(self, hold: Hold) -> bool:
+    def _disk_has_room(self, scene: Document, hold: Hold) -> bool:
         self.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self.settings.scratch_dir).free >= self.settings.takeup_min_free_bytes:
             if hold.until_ms is not None:
@@ -56,23 +60,31 @@ class Admission:
             return True
         now = server_now_sync(self.database)
         until_ms = milliseconds(now, _SYSTEM_HOLD_SECONDS)
-        crud_hold.put_hold(self.database, hold, DiskFullError().failure(), now, until_ms)
+        reason = DiskFullError().failure()
+        crud_hold.put_hold(self.database, hold, reason, now, until_ms)
+        crud_lease.explain(self.database, scene, reason, milliseconds(now, self.settings.takeup_claim_grace_seconds))
         return False
 
-    def _bucket_serves(self, hold: Hold | None) -> bool:
+    def _try_proxy(self) -> None:
+        proxy = Guard.of_settings(self.settings).proxy
+        if proxy is not None:
+            proxy.check(_PROXY_TRIAL_SECONDS)
+
+    def _serves(self, hold: Hold | None, attempt: Callable[[], None]) -> bool:
+        """Whether what everybody needs works, so far as we know; where its hold has run out, `attempt` tells."""
         if hold is None or hold.until_ms is None:
             return True
         now = server_now_sync(self.database)
         if held_until_ms(hold, now) or not crud_hold.take_trial(self.database, hold, self._next_trial_ms(hold)):
             return False
         try:
-            self.bucket.try_write()
+            attempt()
         except MediaError as error:
-            crud_hold.count_failure(self.database, BUCKET)
+            crud_hold.count_failure(self.database, hold.subject)
             crud_hold.put_hold(self.database, hold, error.failure(), now, self._next_trial_ms(hold))
             return False
-        crud_hold.lift(self.database, BUCKET)
-        log.info("the bucket serves again")
+        crud_hold.lift(self.database, hold.subject)
+        log.info("the %s serves again", hold.subject)
         return True
 
     def _next_trial_ms(self, hold: Hold) -> int:
@@ -97,24 +109,26 @@ class Admission:
         return False
 
     def succeeded(self, source_url: str) -> None:
-        """The site and the bucket have just served."""
-        for subject in crud_hold.find_holds(self.database, [BUCKET, site_of(source_url)]):
+        """The site, the bucket and the way there have just served."""
+        for subject in crud_hold.find_holds(self.database, [BUCKET, PROXY, site_of(source_url)]):
             crud_hold.lift(self.database, subject)
 
     def failed(self, source_url: str, error: MediaError) -> bool:
         """Note whose fault it was; whether everything waits now, so that the scene's attempt must not count."""
         if error.blame is Blame.BUCKET:
-            return self._bucket_failed(error)
+            return self._system_failed(BUCKET, error, forgiving=isinstance(error, StorageUnavailableError))
+        if error.blame is Blame.PROXY:
+            return self._system_failed(PROXY, error, forgiving=False)
         if error.blame is Blame.SITE:
             self._site_failed(site_of(source_url), error)
         else:
             crud_hold.lift(self.database, site_of(source_url))
         return False
 
-    def _bucket_failed(self, error: MediaError) -> bool:
-        hold = crud_hold.count_failure(self.database, BUCKET)
-        refused = not isinstance(error, StorageUnavailableError)
-        if hold.until_ms is None and not refused and hold.failures < _BUCKET_FAILURES:
+    def _system_failed(self, subject: str, error: MediaError, *, forgiving: bool) -> bool:
+        """Hold the queue: at once, or where that is `forgiving` after a few failures in a row."""
+        hold = crud_hold.count_failure(self.database, subject)
+        if hold.until_ms is None and forgiving and hold.failures < _BUCKET_FAILURES:
             return False
         now = server_now_sync(self.database)
         crud_hold.put_hold(self.database, hold, error.failure(), now, self._next_trial_ms(hold))

@@ -6,15 +6,22 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from app.core.process import die_with_parent
+from app.core.process import die_with_parent, leave_network
 
 _NO_NETWORK = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"})
 _NO_PROCESSES = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"})
 _WRITE_MODES = frozenset("wax+")
 
 
-def confine(parent: int, *, address_space: int, file_bytes: int, open_files: int, cpu_seconds: int) -> None:
-    """Die with the parent, and set hard limits: bytes of memory and of any one file, open files, seconds of CPU."""
+def confine(
+    parent: int, *, address_space: int, file_bytes: int, open_files: int, cpu_seconds: int, network: bool = False
+) -> None:
+    """Die with the parent, and set hard limits: bytes of memory and of any one file, open files, seconds of CPU.
+
+    Without `network` the kernel takes that away too, where it can.
+    """
+    if not network:
+        leave_network()
     die_with_parent(parent)
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (address_space, hard))

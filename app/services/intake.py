@@ -13,7 +13,7 @@ from typing import Any
 
 from app.core.config import Settings
 from app.core.database import DatabaseError, Sync, server_now_sync
-from app.core.media_errors import InternalError, MediaError, StorageUnavailableError
+from app.core.media_errors import DiskFullError, InternalError, MediaError, StorageUnavailableError
 from app.core.redis import Changed, unannounced
 from app.core.shutdown import stopping_for
 from app.crud import crud_backlog, crud_lease
@@ -26,6 +26,7 @@ from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.guard import Guard
+from app.services.fetch.scratch import NoRoomYetError
 from app.services.fetch.source import Source
 from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
 from app.services.process.inspect import Inspection, inspect
@@ -37,6 +38,9 @@ from app.services.sweep import sweep_scene
 
 _HAND_OVER_SECONDS = 5.0
 """What ending a job takes at most: so long before the end of the shutdown it begins."""
+
+_ROOM_SECONDS = 60.0
+"""How long a job that does not fit on the disk waits before it looks again."""
 
 log = getLogger(__name__)
 
@@ -75,6 +79,8 @@ class Intake:
                 self._leave(claim)
             except HandOverError:
                 return self._give_back(claim)
+            except NoRoomYetError:
+                self._give_back(claim, DiskFullError())
             except MediaError as error:
                 self._fail(claim, keeper, error)
             except Exception:
@@ -124,7 +130,8 @@ class Intake:
     def _source(self, claim: Claim, keeper: LeaseKeeper) -> Iterator[Source]:
         settings = self.settings
         limits = Limits(settings.takeup_max_bytes, settings.takeup_job_seconds, settings.takeup_read_timeout_seconds)
-        direct = open_direct(claim.source_url, Guard(settings.takeup_allow_networks), limits, keeper.on_stop)
+        guard = Guard.of_settings(settings)
+        direct = open_direct(claim.source_url, guard, limits, keeper.on_stop)
         if direct is not None:
             try:
                 keeper.advance(Status.DOWNLOADING)
@@ -137,10 +144,12 @@ class Intake:
         extraction = Extraction(
             url=claim.source_url,
             limits=limits,
-            allow_networks=tuple(map(str, settings.takeup_allow_networks)),
+            guard=guard,
             max_duration_seconds=settings.takeup_max_duration_seconds,
+            max_playlist_entries=settings.takeup_max_playlist_entries,
             max_height=settings.takeup_max_height,
             scratch=settings.scratch_dir,
+            keep_free_bytes=settings.takeup_min_free_bytes,
         )
         progress = ExtractionProgress(keeper.check, keeper.meter.expect, keeper.meter.set_fetched)
         with extracted(extraction, progress) as source:
@@ -191,10 +200,11 @@ class Intake:
         if not alone:
             self._sweep(claim)
 
-    def _give_back(self, claim: Claim) -> bool:
-        """Queue the scene for another worker, with no attempt counted."""
-        due_ms = milliseconds(server_now_sync(self.database), self.settings.takeup_claim_grace_seconds)
-        given = crud_lease.give_back(self.database, claim, due_ms)
+    def _give_back(self, claim: Claim, reason: MediaError | None = None) -> bool:
+        """Queue the scene for another worker, or for later where it has a `reason` to wait; no attempt is counted."""
+        seconds = _ROOM_SECONDS if reason else self.settings.takeup_claim_grace_seconds
+        due_ms = milliseconds(server_now_sync(self.database), seconds)
+        given = crud_lease.give_back(self.database, claim, due_ms, reason.failure() if reason else None)
         if not given:
             self._leave(claim)
         return given

@@ -7,7 +7,7 @@ from logging import getLogger
 from app.core.config import Settings
 from app.core.database import Document, Sync, server_now_sync
 from app.core.redis import Changed, unannounced
-from app.crud import crud_backlog
+from app.crud import crud_backlog, crud_session
 from app.crud.crud_hold import BUCKET, find_holds, forget_old, held_until_ms
 from app.crud.crud_project import finish_project_deletions
 from app.models.media import Status, milliseconds
@@ -50,6 +50,7 @@ def reconcile(
         log.info("rang for %d scenes after a crash, and for %d that waited", len(crashed), rung)
     finish_project_deletions(database)
     crud_backlog.forget_idempotency_keys(database, now - _KEEP_ANSWERS)
+    crud_session.forget_expired(database, now)
     forget_old(database, now - _KEEP_ANSWERS)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.report import write_fault_run
 
-EXPERIMENTS = frozenset({1, *range(3, 14), 15, 25})
+EXPERIMENTS = frozenset({1, *range(3, 14), 15, 19, 22, 25})
 """The numbers that a full run has."""
 
 

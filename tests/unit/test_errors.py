@@ -11,7 +11,7 @@ from app.core.errors import RequestError, TakeupError
 from app.core.media_errors import MEDIA_ERRORS, Blame, MediaError, Policy
 
 POLICIES = {
-    Policy.RETRY: "fetch.connection fetch.timeout fetch.stalled fetch.truncated fetch.server_error "
+    Policy.RETRY: "fetch.connection fetch.timeout fetch.stalled fetch.truncated fetch.server_error fetch.proxy "
     "storage.unavailable worker.disk_full internal",
     Policy.FRESH: "fetch.expired fetch.source_changed",
     Policy.COOL: "fetch.rate_limited",
@@ -25,6 +25,7 @@ POLICIES = {
 BLAMED = {
     Blame.SITE: "fetch.connection fetch.stalled fetch.server_error fetch.rate_limited",
     Blame.BUCKET: "storage.unavailable storage.denied storage.no_bucket",
+    Blame.PROXY: "fetch.proxy",
 }
 CODES = [(code, policy) for policy, codes in POLICIES.items() for code in codes.split()]
 
@@ -54,7 +55,7 @@ def test_code_exists_once_with_its_policy(code: str, policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("code", MEDIA_ERRORS)
-def test_only_what_fails_for_every_link_is_held_against_site_or_bucket(code: str) -> None:
+def test_only_what_fails_for_every_link_is_held_against_site_bucket_or_proxy(code: str) -> None:
     blamed = {one: blame for blame, codes in BLAMED.items() for one in codes.split()}
     assert MEDIA_ERRORS[code].blame is blamed.get(code, Blame.NOBODY)
 

@@ -5,10 +5,9 @@ Every byte is counted against the cap; a body shorter than its Content-Length is
 
 import time
 from collections.abc import Callable, Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from app.core.media_errors import (
-    BlockedAddressError,
     EmptyContentError,
     FetchTimeoutError,
     InvalidLinkError,
@@ -23,11 +22,10 @@ from app.core.media_errors import (
 )
 from app.services.fetch.exchange import Exchange, Limits
 from app.services.fetch.filename import display_filename
-from app.services.fetch.guard import Guard, check_link
+from app.services.fetch.guard import Guard, check_link, check_redirect
 from app.services.fetch.sniff import HEAD_BYTES, MediaType, sniff
 from app.services.fetch.source import Source
 
-_MAX_REDIRECTS = 5
 _MANIFEST_HEADS = (b"#EXTM3U", b"<?xml", b"<MPD")
 _MANIFEST_TYPES = ("mpegurl", "dash+xml", "svg")
 
@@ -60,9 +58,9 @@ def open_direct(url: str, guard: Guard, limits: Limits, on_open: OnOpen = lambda
 
 
 def _follow(url: str, guard: Guard, limits: Limits, on_open: OnOpen) -> Exchange:
-    """The answer behind at most five redirects, each vetted anew; https never falls back to http."""
+    """The answer behind the redirects that the guard allows, each vetted anew; https never falls back to http."""
     address = check_link(url)
-    for _ in range(_MAX_REDIRECTS + 1):
+    for _ in range(guard.max_redirects + 1):
         exchange = Exchange(address, guard, limits)
         on_open(exchange.close)
         try:
@@ -75,8 +73,7 @@ def _follow(url: str, guard: Guard, limits: Limits, on_open: OnOpen) -> Exchange
             exchange.close()
             raise
         exchange.close()
-        if urlsplit(address).scheme == "https" and urlsplit(target).scheme == "http":
-            raise BlockedAddressError("It redirects from https to http.")
+        check_redirect(address, target)
         address = target
     raise UnsupportedLinkError("It redirects too many times.")
 

@@ -18,7 +18,8 @@ from app.core.media_errors import (
 from app.services.child import Child, ChildDiedError, ChildSilentError, run_child
 from app.services.fetch.exchange import Limits
 from app.services.fetch.filename import clean_filename
-from app.services.fetch.scratch import job_folder
+from app.services.fetch.guard import Guard
+from app.services.fetch.scratch import claim_space, job_folder
 from app.services.fetch.sniff import HEAD_BYTES, sniff
 from app.services.fetch.source import Source
 
@@ -34,10 +35,12 @@ class Extraction:
 
     url: str
     limits: Limits
-    allow_networks: tuple[str, ...]
+    guard: Guard
     max_duration_seconds: int
+    max_playlist_entries: int
     max_height: int
     scratch: Path
+    keep_free_bytes: int
 
 
 @dataclass
@@ -53,7 +56,8 @@ class ExtractionProgress:
 def extracted(extraction: Extraction, progress: ExtractionProgress) -> Iterator[Source]:
     """The media behind a page, downloaded into a scratch folder that is removed whatever happens.
 
-    Raises the `link.*`, `fetch.*`, `content.*`, `extractor.*` and `worker.disk_full` errors.
+    Raises the `link.*`, `fetch.*`, `content.*`, `extractor.*` and `worker.disk_full` errors, and `NoRoomYetError` where
+    what was found does not fit on the disk for now.
     """
     with job_folder(extraction.scratch) as folder:
         path, title = _run(extraction, folder, progress)
@@ -64,18 +68,19 @@ def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> 
     job = {
         "url": extraction.url,
         "folder": str(folder),
-        "allow_networks": extraction.allow_networks,
+        "guard": extraction.guard.as_json(),
         "max_bytes": extraction.limits.max_bytes,
         "total_seconds": int(extraction.limits.total_seconds),
         "read_seconds": extraction.limits.read_seconds,
         "max_duration_seconds": extraction.max_duration_seconds,
+        "max_playlist_entries": extraction.max_playlist_entries,
         "max_height": extraction.max_height,
         "ffmpeg": get_ffmpeg_exe(),
         "deno": find_deno_bin(),
     }
     try:
         with run_child("app.services.fetch.extractor", job, folder) as child:
-            return _listen(child, progress)
+            return _listen(child, progress, lambda needed: claim_space(folder, needed, extraction.keep_free_bytes))
     except ChildSilentError as error:
         raise StalledError from error
     except ChildDiedError as error:
@@ -83,11 +88,13 @@ def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> 
         raise ExtractorFailedError from error
 
 
-def _listen(child: Child, progress: ExtractionProgress) -> tuple[Path, str]:
+def _listen(child: Child, progress: ExtractionProgress, claim: Callable[[int], None]) -> tuple[Path, str]:
+    """The file and its title. `claim` is asked for twice what was found: its pieces, and what they are merged into."""
     for message in child.messages(progress.check, _SILENCE_SECONDS):
         match message["type"]:
             case "found":
                 progress.expect(message["total"])
+                claim(2 * (message["total"] or 0))
             case "progress":
                 progress.fetched_so_far(message["done"])
             case "error":

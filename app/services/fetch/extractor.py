@@ -17,8 +17,9 @@ from typing import IO, Any
 
 from app.core.media_errors import BlockedAddressError, EmptyContentError, MediaError, TooLargeError, TooLongError
 from app.services.confine import confine
+from app.services.fetch.extractor_network import route_through
 from app.services.fetch.fence import NetworkFence
-from app.services.fetch.guard import Guard
+from app.services.fetch.guard import Guard, check_link
 
 _ADDRESS_SPACE_BYTES = 4 << 30
 _OPEN_FILES = 512
@@ -39,18 +40,23 @@ def main() -> int:
         file_bytes=job["max_bytes"] + (64 << 20),
         open_files=_OPEN_FILES,
         cpu_seconds=job["total_seconds"],
+        network=True,
     )
-    fence = NetworkFence(Guard.of(job["allow_networks"]), roomy_program=job["deno"])
+    guard = Guard.of(**job["guard"])
+    fence = NetworkFence(guard, roomy_program=job["deno"])
     fence.raise_up()
     report = _Reporter(answers)
+    route_through(guard, report.on_refusal)
     try:
+        check_link(job["url"])
         report.say(type="result", **_download(job, report))
     except Exception as error:  # noqa: BLE001 - whatever went wrong must become a code
         from app.services.fetch.extractor_failures import failure_of  # noqa: PLC0415 - imports yt-dlp
 
         code, detail = failure_of(error, report.found)
-        if fence.refused or report.over_cap:  # yt-dlp may have made something else of it
-            code, detail = (BlockedAddressError if fence.refused else TooLargeError).code, None
+        refusal = BlockedAddressError() if fence.refused else report.refusal
+        if refusal is not None:  # yt-dlp may have made something else of it
+            code, detail = refusal.code, refusal.detail
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         report.say(type="error", code=code, detail=detail)
     return 0
@@ -64,7 +70,7 @@ class _Reporter:
         self._lock = Lock()
         self._next = 0.0
         self._finished_bytes = 0
-        self.over_cap = False
+        self.refusal: MediaError | None = None
         self.found = False
         """Whether extraction is over: what fails from now on is the download."""
 
@@ -72,6 +78,11 @@ class _Reporter:
         with self._lock:
             self._stream.write(json.dumps(message) + "\n")
             self._stream.flush()
+
+    def on_refusal(self, refusal: MediaError) -> MediaError:
+        """Remember why this was stopped."""
+        self.refusal = refusal
+        return refusal
 
     @contextmanager
     def growing(self, folder: Path) -> Iterator[None]:
@@ -92,14 +103,15 @@ class _Reporter:
         finally:
             done.set()
 
-    def on_progress(self, max_bytes: int) -> Callable[[dict[str, Any]], None]:
-        """A yt-dlp progress hook: adds up the formats of one download, and stops it at the cap."""
+    def on_progress(self, job: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+        """A yt-dlp progress hook: adds up the formats of one download, and stops it at the caps."""
 
         def hook(status: dict[str, Any]) -> None:
             done = self._finished_bytes + (status.get("downloaded_bytes") or 0)
-            if done > max_bytes:
-                self.over_cap = True
-                raise TooLargeError
+            if done > job["max_bytes"]:
+                raise self.on_refusal(TooLargeError())
+            if (status.get("fragment_count") or 0) > job["max_playlist_entries"]:
+                raise self.on_refusal(TooLongError("It has too many pieces."))
             if status["status"] == "finished":
                 self._finished_bytes = done
             if time.monotonic() >= self._next:
@@ -110,11 +122,12 @@ class _Reporter:
 
 
 def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
-    from yt_dlp import YoutubeDL  # noqa: PLC0415 - after the confinement
-    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415
+    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415 - after the confinement
+
+    from app.services.fetch.extractor_session import GuardedYoutubeDL  # noqa: PLC0415 - imports yt-dlp
 
     plugin_dirs.value = []
-    with YoutubeDL(_options(job, report)) as downloader:
+    with GuardedYoutubeDL(_options(job, report)) as downloader:
         info = downloader.extract_info(job["url"], download=False)
         while info and info.get("_type") in {"playlist", "multi_video"}:
             info = next((entry for entry in info.get("entries") or () if entry), None)
@@ -181,7 +194,6 @@ def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         "js_runtimes": {"deno": {"path": job["deno"]}},
         "remote_components": set(),
         "ffmpeg_location": job["ffmpeg"],
-        "postprocessor_args": {"ffmpeg_i": ["-protocol_whitelist", "file,pipe"]},
         "hls_prefer_native": True,
         "allow_unplayable_formats": False,
         "concurrent_fragment_downloads": _FRAGMENTS_AT_ONCE,
@@ -190,7 +202,7 @@ def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         "fragment_retries": 2,
         "extractor_retries": 1,
         "socket_timeout": job["read_seconds"],
-        "progress_hooks": [report.on_progress(job["max_bytes"])],
+        "progress_hooks": [report.on_progress(job)],
         "writethumbnail": False,
         "noprogress": True,
         "updatetime": False,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from requests.exceptions import InvalidURL
 from yt_dlp.networking.exceptions import HTTPError, NoSupportingHandlers, TransportError
 from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
@@ -26,6 +27,7 @@ _BY_STATUS_OF_MEDIA: dict[int, type[MediaError]] = {
     429: errors.RateLimitedError,
 }
 _BY_TYPE: tuple[tuple[type[BaseException], type[MediaError]], ...] = (
+    (InvalidURL, errors.InvalidLinkError),
     (UnsupportedError, errors.UnsupportedLinkError),
     (GeoRestrictedError, errors.RegionLockedError),
     (UserNotLive, errors.LiveContentError),
@@ -79,7 +81,7 @@ def failure_of(error: BaseException, found: bool) -> tuple[str, str | None]:  # 
             return link.code, link.detail
     for link in chain:
         if isinstance(link, HTTPError):
-            return _by_status(link.status, found), f"(HTTP {link.status})"
+            return _by_answer(link, found)
         for kind, failure in _BY_TYPE:
             if isinstance(link, kind):
                 return failure.code, None
@@ -93,11 +95,12 @@ def failure_of(error: BaseException, found: bool) -> tuple[str, str | None]:  # 
     return (errors.ExtractorOutdatedError if unexpected else errors.ExtractorFailedError).code, None
 
 
-def _by_status(status: int, found: bool) -> str:  # noqa: FBT001 - as above
-    if status >= 500:
-        return errors.ServerFaultError.code
+def _by_answer(error: HTTPError, found: bool) -> tuple[str, str]:  # noqa: FBT001 - as above
+    if error.redirect_loop:
+        return errors.UnsupportedLinkError.code, "It redirects too many times."
     table = _BY_STATUS_OF_MEDIA if found else _BY_STATUS_OF_PAGE
-    return table.get(status, errors.ExtractorFailedError).code
+    failure = errors.ServerFaultError if error.status >= 500 else table.get(error.status, errors.ExtractorFailedError)
+    return failure.code, f"(HTTP {error.status})"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -4,11 +4,16 @@ A name is resolved, every address of it is vetted, and the connection goes to th
 name that answers differently the second time, or a redirect, gains nothing. The list is our own: Python's `ipaddress`
 calls several special ranges global (sources: the IANA special-purpose registries for IPv4 and IPv6; 168.63.129.16 is
 Azure's host).
+
+Behind an operator's proxy it is the proxy that resolves: what the link itself tells (scheme, port, an address instead
+of a name) is vetted here all the same.
 """
 
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -18,7 +23,9 @@ from urllib.parse import urlsplit
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from app.core.config import Settings
 from app.core.media_errors import BlockedAddressError, ConnectionFailedError, InvalidLinkError, LinkNotFoundError
+from app.services.fetch.egress import EgressProxy
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -53,6 +60,8 @@ _GLOBAL_V6 = ip_network("2000::/3")
 _BLOCKED_V6 = tuple(
     ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
+_NAME = re.compile(r"(?!(.*\.)?(\d+|0[xX][0-9A-Fa-f]*)\.?$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", re.ASCII)
+"""A host name whose last label is no number, so that nobody reads an address in it (WHATWG URL, host parsing)."""
 _NAT64 = ip_network("64:ff9b::/96")
 _SERVICE_PORTS = frozenset(
     {1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 4369, 5432, 5672, 5900, 5984, 6379, 6443, 7000}
@@ -68,31 +77,66 @@ def check_link(url: str) -> str:
     link = url.strip()
     if not link or len(link) > MAX_LINK_LENGTH or any(c.isspace() or ord(c) < 0x20 or ord(c) == 0x7F for c in link):
         raise InvalidLinkError
+    check_target(link)
+    return link
+
+
+def check_target(url: str) -> None:
+    """Raise `InvalidLinkError` unless the address, however it was found, is http or https, with a host and no user."""
     try:
-        parts = urlsplit(link)
+        parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidLinkError from error
-    if parts.scheme.lower() not in {"http", "https"} or not host or port == 0 or "@" in parts.netloc or "\\" in link:
+    if parts.scheme.lower() not in {"http", "https"} or not host or port == 0 or "@" in parts.netloc or "\\" in url:
         raise InvalidLinkError
-    return link
+
+
+def check_redirect(address: str, target: str) -> None:
+    """Raise `BlockedAddressError` where a redirect leads from https to http."""
+    if urlsplit(address).scheme == "https" and urlsplit(target).scheme == "http":
+        raise BlockedAddressError("It redirects from https to http.")
 
 
 @dataclass(frozen=True)
 class Guard:
-    """Vets addresses; `allow` names the networks that the operator opened besides the public ones."""
+    """Vets addresses, and connects to those that may be reached.
+
+    `allow` names the networks that the operator opened besides the public ones, `proxy` the way that all connections
+    go, `max_redirects` how many redirects one request may follow.
+    """
 
     allow: tuple[Network, ...] = ()
+    proxy: EgressProxy | None = None
+    max_redirects: int = 5
 
     @classmethod
-    def of(cls, networks: Iterable[str]) -> "Guard":
-        return cls(tuple(ip_network(text) for text in networks))
+    def of(cls, networks: Iterable[str], proxy: str | None = None, max_redirects: int = 5) -> "Guard":
+        allow = tuple(ip_network(text) for text in networks)
+        return cls(allow, EgressProxy.of(proxy) if proxy else None, max_redirects)
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> "Guard":
+        proxy = settings.takeup_egress_proxy
+        return cls(
+            settings.takeup_allow_networks,
+            EgressProxy.of(proxy.get_secret_value()) if proxy else None,
+            settings.takeup_max_redirects,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What `Guard.of` makes the same guard of in another process; it holds the proxy's credentials."""
+        return {
+            "networks": [str(network) for network in self.allow],
+            "proxy": self.proxy.url if self.proxy else None,
+            "max_redirects": self.max_redirects,
+        }
 
     def permits(self, address: Address, port: int) -> bool:
         """Whether a connection to this address and port may be made."""
         if any(address.version == network.version and address in network for network in self.allow):
             return True
-        return _is_public(address) and (port in {80, 443} or (port >= 1024 and port not in _SERVICE_PORTS))
+        return _is_public(address) and _is_open(port)
 
     def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]:
         """`getaddrinfo` of the host, every address vetted.
@@ -112,6 +156,9 @@ class Guard:
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """A TCP connection to the first vetted address that answers; `timeout` in seconds, for all of them."""
+        if self.proxy is not None:
+            self._check_name(host, port)
+            return self.proxy.tunnel(host, port, timeout)
         failure: OSError | None = None
         deadline = time.monotonic() + timeout
         for family, kind, protocol, _, address in self.resolve(host, port):
@@ -132,6 +179,30 @@ class Guard:
                 raise BlockedAddressError
             return connection
         raise ConnectionFailedError from failure
+
+    def _check_name(self, host: str, port: int) -> None:
+        """What can be told without resolving. Raises `BlockedAddressError`, `InvalidLinkError` for what is no name."""
+        address = _literal(host)
+        if address is not None:
+            if not self.permits(address, port):
+                raise BlockedAddressError
+        elif not _NAME.fullmatch(host):
+            raise InvalidLinkError
+        elif not _is_open(port) or host.lower().rstrip(".").rpartition(".")[2] == "localhost":
+            raise BlockedAddressError
+
+
+def _is_open(port: int) -> bool:
+    return port in {80, 443} or (port >= 1024 and port not in _SERVICE_PORTS)
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is instead of a name, in any form that a resolver would read (inet_aton(3))."""
+    with suppress(ValueError):
+        return ip_address(host)
+    with suppress(OSError):
+        return IPv4Address(socket.inet_aton(host.rstrip(".")))
+    return None
 
 
 @lru_cache(maxsize=4096)

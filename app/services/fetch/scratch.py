@@ -1,17 +1,25 @@
-"""Scratch folders: one for each job, gone with the job, and found again when its process was killed."""
+"""Scratch folders: one for each job, gone with the job, and found again when its process was killed.
+
+A job that knows what it will need claims it first, so that two of them do not count on the same space.
+"""
 
 import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 from tempfile import mkdtemp
 
 from app.core.media_errors import DiskFullError
 
 _PREFIX = "job-"
+_CLAIM = ".claim"
+
+
+class NoRoomYetError(Exception):
+    """The disk has no room for this job as long as others use it: it must wait."""
 
 
 @contextmanager
@@ -35,6 +43,28 @@ def job_folder(scratch: Path) -> Iterator[Path]:
         os.close(lock)
 
 
+def claim_space(folder: Path, needed: int, keep_free: int) -> None:
+    """Claim bytes of the disk for this job; `keep_free` are left to nobody.
+
+    Raises `NoRoomYetError` where they are not there, less what the other jobs have claimed and not used yet.
+    """
+    with _alone(folder.parent):
+        claimed = sum(_unused_claim(other) for other in folder.parent.glob(f"{_PREFIX}*") if other != folder)
+        if disk_usage(folder).free - claimed - keep_free < needed:
+            raise NoRoomYetError
+        (folder / _CLAIM).write_text(str(needed))
+
+
+def _unused_claim(folder: Path) -> int:
+    with _abandoned(folder) as abandoned, suppress(OSError):
+        return 0 if abandoned else max(0, int((folder / _CLAIM).read_text()) - _size(folder))
+    return 0
+
+
+def _size(folder: Path) -> int:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+
+
 def sweep_scratch(scratch: Path) -> int:
     """Remove the folders whose process is gone; how many."""
     if not scratch.exists():
@@ -52,7 +82,7 @@ def abandoned_folders(scratch: Path, older_than_seconds: float) -> Iterator[tupl
         with _abandoned(folder) as abandoned:
             if not abandoned or time.time() - folder.stat().st_mtime < older_than_seconds:
                 continue
-            size = sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+            size = _size(folder)
         yield folder, size
 
 

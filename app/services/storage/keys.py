@@ -4,6 +4,7 @@ import re
 
 ROOT = "projects/"
 TRIAL_KEY = "takeup-trial"
+PICTURE_KEY = "takeup-picture.png"
 
 _IN_PROJECT = re.compile(r"^projects/(?P<project>[0-9a-f-]{36})/")
 _OUR_KEY = re.compile(
