@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from logging import getLogger
 from pathlib import Path
-from urllib.parse import urlsplit
+from threading import Thread
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.api import events, health, media, monitor, projects, scenes
-from app.api.deps import API_PREFIX, Clients, KeyPolicy
+from app.api import events, health, media, monitor, projects, scenes, session, setup
+from app.api.callers import KeyPolicy
+from app.api.deps import API_PREFIX, Clients
 from app.api.middleware import (
     BodyLimitMiddleware,
     HeadersMiddleware,
@@ -21,14 +22,20 @@ from app.api.middleware import (
 )
 from app.api.problems import PROBLEM_RESPONSES, describe_problems, install_problem_handlers
 from app.api.web import serve_front_end
-from app.core.config import Settings, describe, load_settings_or_exit
+from app.core.celery_app import celery_app
+from app.core.config import Settings, describe, load_settings_or_exit, origin_of
 from app.core.database import connect_async, ensure_indexes
 from app.core.logging import configure_logging
+from app.core.media_errors import MediaError
 from app.core.redis import Announcer
-from app.crud.crud_monitor import Overviews
+from app.crud.crud_monitor import Overviews, StoredCounts
 from app.services.live.hub import Hub
-from app.services.storage.bucket import open_bucket
+from app.services.storage import cors
+from app.services.storage.bucket import Bucket, open_bucket
 from app.tasks.bell import Bell
+from app.tasks.checks import Servers
+from app.tasks.setup import SetupLooks
+from app.tasks.workers import WorkerWatch
 
 WEB = Path(__file__).parent / "web"
 
@@ -38,12 +45,6 @@ log = getLogger(__name__)
 class _Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await events.serve(super().__call__, scope, receive, send)
-
-
-def origin_of(address: str) -> str:
-    """Scheme, host and port of an address: what a browser's policy is told."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -57,15 +58,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             log.info("%s", line)
         database = connect_async(chosen)
         bell, announcer, hub = Bell(), Announcer(chosen.redis_url), Hub(database, chosen.redis_url)
+        bucket = open_bucket(chosen)
+        setup_looks, worker_watch = SetupLooks(Servers(chosen, bucket, celery_app)), WorkerWatch()
         try:
             await ensure_indexes(database)
             hub.start()
+            Thread(target=_let_pages_read, args=(bucket, chosen.page_origins), daemon=True).start()
             app.state.clients = Clients(
-                chosen, database, open_bucket(chosen), bell, KeyPolicy(), Overviews(), announcer, hub
+                chosen,
+                database,
+                bucket,
+                bell,
+                KeyPolicy(),
+                Overviews(),
+                announcer,
+                hub,
+                setup_looks,
+                worker_watch,
+                StoredCounts(),
             )
             yield
         finally:
             await hub.close()
+            await setup_looks.close()
+            worker_watch.close()
             announcer.close()
             bell.close()
             await database.client.close()
@@ -88,7 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HeadersMiddleware, media_origin=origin_of(chosen.s3_endpoint_url))
     app.add_middleware(MetricsMiddleware)
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
-    for module in (projects, scenes, media, events, monitor):
+    for module in (session, setup, projects, scenes, media, events, monitor):
         api.include_router(module.router)
     api.include_router(media.project_router)
     app.include_router(api)
@@ -97,6 +113,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if not serve_front_end(app, WEB):
         log.warning("the front end is not built, so there is no page at /: run `make install`")
     return app
+
+
+def _let_pages_read(bucket: Bucket, origins: list[str]) -> None:
+    """Set the bucket's CORS rule; a token that may not, or a bucket without such rules, costs nothing but this."""
+    try:
+        cors.allow_origins(bucket, origins)
+    except MediaError as error:
+        log.warning("the bucket's CORS rule was not set (%s): scripts of pages cannot read from it", error)
 
 
 def end_streams(app: FastAPI) -> None:

@@ -1,41 +1,27 @@
 """What the routes are given: the application's clients, the caller's workspace, and checked parameters."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
 from pydantic import AfterValidator, BaseModel, Field
 
+from app.api.callers import KeyPolicy, caller_of
 from app.core.config import Settings
 from app.core.database import Async
-from app.core.errors import InvalidVersionError, UnauthorizedError
+from app.core.errors import InvalidVersionError
 from app.core.media_errors import InvalidLinkError
 from app.core.redis import Announcer
-from app.core.security import DEFAULT_WORKSPACE
-from app.crud import crud_api_key
-from app.crud.crud_monitor import Overviews
+from app.crud.crud_monitor import Overviews, StoredCounts
+from app.crud.crud_session import Caller
 from app.services.fetch.guard import MAX_LINK_LENGTH, check_link
 from app.services.live.hub import Hub
 from app.services.storage.bucket import Bucket
 from app.tasks.bell import Bell
+from app.tasks.setup import SetupLooks
+from app.tasks.workers import WorkerWatch
 
 API_PREFIX = "/api/v1"
-_KEY_CHECK_SECONDS = 2.0
-
-
-@dataclass
-class KeyPolicy:
-    """Whether a key is asked for: as soon as one has been created, looked up again every two seconds."""
-
-    required: bool = False
-    looked_at: float = field(default=float("-inf"))
-
-    async def refresh(self, database: Async) -> bool:
-        if time.monotonic() - self.looked_at > _KEY_CHECK_SECONDS:
-            self.required = await crud_api_key.any_key(database)
-            self.looked_at = time.monotonic()
-        return self.required
 
 
 @dataclass(frozen=True)
@@ -50,6 +36,9 @@ class Clients:
     overviews: Overviews
     announcer: Announcer
     hub: Hub
+    setup_looks: SetupLooks
+    worker_watch: WorkerWatch
+    stored_counts: StoredCounts
 
 
 def _clients(request: Request) -> Clients:
@@ -62,15 +51,15 @@ def _clients(request: Request) -> Clients:
 ClientsDep = Annotated[Clients, Depends(_clients)]
 
 
-async def _workspace(request: Request, clients: ClientsDep) -> str:
-    """The workspace of the caller's key; the default one where no key has been created. Raises `UnauthorizedError`."""
-    if not await clients.keys.refresh(clients.database):
-        return DEFAULT_WORKSPACE
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    workspace = await crud_api_key.workspace_of_key(clients.database, key.strip()) if key else None
-    if scheme.lower() != "bearer" or workspace is None:
-        raise UnauthorizedError
-    return workspace
+async def _caller(request: Request, clients: ClientsDep) -> Caller:
+    return await caller_of(request, clients.database, clients.keys)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+async def _workspace(caller: CallerDep) -> str:
+    return caller.workspace
 
 
 WorkspaceDep = Annotated[str, Depends(_workspace)]

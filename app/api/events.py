@@ -8,8 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.deps import ClientsDep, ProjectId, WorkspaceDep
-from app.core.database import Document
+from app.api.deps import CallerDep, ClientsDep, ProjectId
 from app.crud import crud_project
 from app.services.live.subscriber import Write
 
@@ -24,7 +23,8 @@ _JOIN = "takeup.join"
 _DESCRIPTION = """Server-sent events, each with JSON in `data`.
 
 `snapshot` (the project with its scenes) comes first; then `scene`, `scene_deleted` (`{"id": ...}`) and `project` (its
-title has changed), each with the whole of what has changed. After `project_deleted` the stream ends. A client that
+title has changed), each with the whole of what has changed. After `project_deleted` the stream ends, and within
+seconds after the caller's key is revoked or its session ended. A client that
 connects again gets a new snapshot, so it never has to poll; it drops a scene whose `version` it has passed already."""
 
 
@@ -83,11 +83,16 @@ async def _answered(app: ASGIApp, scope: Scope, receive: Receive, send: Send) ->
     return join
 
 
-async def _project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> Document:
-    return await crud_project.get_project(clients.database, workspace, project_id)
+async def _watchable(project_id: ProjectId, clients: ClientsDep, caller: CallerDep) -> str:
+    """The id of a project of the caller's; looked up for the first who watches: all come at once after a restart."""
+    if not clients.hub.is_watched(project_id, caller.workspace):
+        await crud_project.get_project(clients.database, caller.workspace, project_id)
+    return project_id
 
 
 @router.get("/projects/{project_id}/events", status_code=200, response_class=EventStream, description=_DESCRIPTION)
-async def watch_project(project: Annotated[Document, Depends(_project)], clients: ClientsDep) -> EventStream:
+async def watch_project(
+    project_id: Annotated[str, Depends(_watchable)], clients: ClientsDep, caller: CallerDep
+) -> EventStream:
     """A snapshot, then every change."""
-    return EventStream(partial(clients.hub.join, project))
+    return EventStream(partial(clients.hub.join, project_id, caller))

@@ -20,6 +20,8 @@ project_router = APIRouter(prefix="/projects/{project_id}/media", tags=["media"]
 
 Variant = Literal["original", "poster"]
 
+_RETRIED_AT_ONCE = 1000
+
 
 class StoreRequest(BaseModel):
     """Which scene's media to store; `url` replaces the scene's link, `force` fetches a stored link anew."""
@@ -113,7 +115,22 @@ async def retry_failed(
     """Try every failed scene of the project again, or those that failed with one of these codes."""
     await crud_project.get_project(clients.database, workspace, project_id)
     codes = body.codes if body else None
-    scenes = await crud_media.retry_failed(clients.database, clients.settings, workspace, project_id, codes)
+    scenes = await crud_media.retry_failed(clients.database, clients.settings, workspace, codes, project_id=project_id)
+    for scene in scenes:
+        _ring(clients, scene)
+    return RetryResult(queued=len(scenes))
+
+
+@router.post("/retry", status_code=202)
+async def retry_failed_everywhere(
+    clients: ClientsDep, workspace: WorkspaceDep, body: RetryRequest | None = None
+) -> RetryResult:
+    """Try the failed scenes of all projects again, or those that failed with one of these codes.
+
+    A thousand at once at most: ask again until fewer are queued.
+    """
+    codes = body.codes if body else None
+    scenes = await crud_media.retry_failed(clients.database, clients.settings, workspace, codes, limit=_RETRIED_AT_ONCE)
     for scene in scenes:
         _ring(clients, scene)
     return RetryResult(queued=len(scenes))

@@ -11,10 +11,18 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.callers import caller_of
 from app.api.deps import API_PREFIX, Clients
 from app.api.problems import problem_of, problem_response
 from app.core.database import DatabaseError
-from app.core.errors import BodyTooLargeError, ForbiddenOriginError, InvalidRequestError, TakeupError, UnavailableError
+from app.core.errors import (
+    BodyTooLargeError,
+    ForbiddenOriginError,
+    InvalidRequestError,
+    TakeupError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from app.core.security import is_loopback
 from app.core.telemetry import REQUEST_SECONDS, REQUESTS
 from app.crud import crud_idempotency
@@ -174,7 +182,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 class IdempotencyMiddleware:
-    """A POST that is repeated under the same Idempotency-Key gets the first one's answer, and does nothing again."""
+    """A POST that is repeated under the same Idempotency-Key gets the first one's answer, and does nothing again.
+
+    A key is its workspace's own: an answer is given again only to who might have asked for it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -189,10 +200,15 @@ class IdempotencyMiddleware:
             await _refuse(InvalidRequestError("(The Idempotency-Key is too long.)"), scope, receive, send)
             return
         body = await Request(scope, receive).body()
-        record = _digest(headers.get("authorization", ""), scope["path"], key)
-        database = _clients(scope).database
+        clients = _clients(scope)
+        database = clients.database
         try:
+            caller = await caller_of(Request(scope), database, clients.keys)
+            record = _digest(caller.workspace, scope["path"], key)
             kept = await crud_idempotency.begin(database, record, _digest(body.decode("latin-1")))
+        except UnauthorizedError:  # whom the route refuses as well, or lets sign in
+            await self._app(scope, _replay(body, receive), send)
+            return
         except TakeupError as error:
             await _refuse(error, scope, receive, send)
             return
@@ -217,22 +233,29 @@ def _digest(*parts: str) -> str:
 
 
 class _Recorder:
-    """Passes the answer on, and keeps a copy of one that may be given again: complete, and no 401, 403 or 5xx."""
+    """Passes the answer on, and keeps a copy of one that may be given again: complete, and no 401, 403 or 5xx.
+
+    One that sets a cookie is kept by nobody but its browser.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._status = 500
         self._content_type = ""
+        self._sets_cookie = False
         self._body = bytearray()
         self.answer: KeptAnswer | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            self._content_type = Headers(raw=message["headers"]).get("content-type", "")
+            headers = Headers(raw=message["headers"])
+            self._content_type = headers.get("content-type", "")
+            self._sets_cookie = "set-cookie" in headers
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
-            if not message.get("more_body") and self._status < 500 and self._status not in {401, 403}:
+            complete = not message.get("more_body") and not self._sets_cookie
+            if complete and self._status < 500 and self._status not in {401, 403}:
                 self.answer = KeptAnswer(self._status, self._content_type, self._body.decode())
         await self._send(message)
 

@@ -21,6 +21,8 @@ from app.crud.crud_api_key import any_key_sync
 from app.main import create_app, end_streams
 
 _STOP_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies and clients keep an idle connection: else one sends its next request just as we close."""
 
 
 def run_api(host: str | None, port: int | None) -> None:
@@ -33,16 +35,18 @@ def run_api(host: str | None, port: int | None) -> None:
             err=True,
         )
         raise typer.Exit(2)
+    settings = settings.model_copy(update={"takeup_host": address, "takeup_port": port or settings.takeup_port})
     configure_logging(settings)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=address,
-        port=port or settings.takeup_port,
+        port=settings.takeup_port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
     server = _Server(config, partial(end_streams, app))
     server.run()

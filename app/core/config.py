@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 MIB = 1024 * 1024
+NO_SAMPLE = "none"
 EXAMPLE_SECRET = "change-me"  # noqa: S105 - the value in .env.example, which no start accepts
 
 
@@ -30,6 +31,12 @@ def _url_of(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _link_or_none(value: str) -> str:
+    if value != NO_SAMPLE and not value.startswith(("https://", "http://")):
+        raise ValueError(f"must be a URL that begins with http:// or https://, or {NO_SAMPLE!r}")
+    return value
 
 
 class SecretFileSource(PydanticBaseSettingsSource):
@@ -77,13 +84,19 @@ class Settings(BaseSettings):
 
     takeup_host: str = "127.0.0.1"
     takeup_port: int = Field(8000, ge=1, le=65535)
+    takeup_public_url: Annotated[str, _url_of("http", "https")] | None = None
     takeup_data_dir: Path = Path(".takeup")
     takeup_scratch_dir: Path | None = None
     takeup_concurrency: int = Field(2, ge=1, le=256)
+    takeup_session_days: int = Field(30, ge=1, le=365)
     takeup_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     takeup_flower_url: Annotated[str, _url_of("http", "https")] | None = None
+    takeup_sample_url: Annotated[str, AfterValidator(_link_or_none)] = "https://media.w3.org/2010/05/sintel/trailer.mp4"
 
     takeup_allow_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    takeup_egress_proxy: SecretStr | None = None
+    takeup_max_redirects: int = Field(5, ge=0, le=20)
+    takeup_max_playlist_entries: int = Field(20_000, ge=1)
     takeup_max_bytes: int = Field(10 * 1024 * MIB, ge=1)
     takeup_max_duration_seconds: int = Field(6 * 3600, ge=1)
     takeup_max_height: int = Field(1080, ge=144)
@@ -115,6 +128,14 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"{error}: write networks as 10.1.0.0/16, with commas between") from error
 
+    @field_validator("takeup_egress_proxy")
+    @classmethod
+    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value else None
+        if parts and (parts.scheme != "http" or not parts.hostname or parts.port == 0 or parts.path not in {"", "/"}):
+            raise ValueError("must be the address of an HTTP proxy, as http://proxy.example:4750")
+        return value
+
     @field_validator("s3_secret_access_key", "s3_access_key_id")
     @classmethod
     def _refuse_example(cls, value: SecretStr | str) -> SecretStr | str:
@@ -127,6 +148,17 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """Where the messages go: Redis, unless another broker is named."""
         return self.celery_broker_url or self.redis_url
+
+    @property
+    def page_origins(self) -> list[str]:
+        """Where browsers find the page: on this machine, and at the public address if there is one."""
+        local = [f"http://{name}:{self.takeup_port}" for name in ("127.0.0.1", "localhost")]
+        return [*local, *([origin_of(self.takeup_public_url)] if self.takeup_public_url else [])]
+
+    @property
+    def sample_url(self) -> str | None:
+        """A link to begin with; None where the operator offers none (an empty value counts as not set)."""
+        return None if self.takeup_sample_url == NO_SAMPLE else self.takeup_sample_url
 
     @property
     def scratch_dir(self) -> Path:
@@ -185,6 +217,12 @@ def load_settings_or_exit() -> Settings:
 def _refuse(lines: list[str]) -> NoReturn:
     sys.stderr.write("Takeup cannot start with these settings:\n" + "".join(f"  {line}\n" for line in lines))
     sys.exit(2)
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of an address, as browsers compare them."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def without_credentials(url: str) -> str:

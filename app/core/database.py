@@ -36,10 +36,12 @@ INDEXES: dict[str, list[str]] = {
         "media.status",
         "media.due_ms",
         "media.lease.expires_ms",
+        "media.stored_ms",
         "deletion.purge_ms",
         "sweep.at_ms",
     ],
     "api_keys": ["workspace"],
+    "sessions": ["key_id", "expires_ms"],
     "idempotency": ["created_at"],
     "holds": ["updated_at"],
 }

@@ -139,7 +139,7 @@ class ChangeListener:
                 if self.hearing:
                     log.warning("changes are looked for every second: Redis does not answer (%s)", error)
             finally:
-                self.hearing, self._pubsub = False, None
+                self.hearing = False
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _listen(self) -> None:
@@ -151,23 +151,29 @@ class ChangeListener:
             decode_responses=True,
         )
         async with client, client.pubsub() as pubsub:
-            async with asyncio.timeout(2 * _ANSWER_SECONDS):
-                await pubsub.subscribe(_CHANNEL)
-                self._pubsub = pubsub
-                for project_id in tuple(self._followed):
-                    await pubsub.subscribe(_CHANNEL + project_id)
-            heard = asked = time.monotonic()
-            while True:
-                message = await pubsub.get_message(timeout=_PING_SECONDS)
-                now = time.monotonic()
-                if message is not None:
-                    heard = now
-                    self._hear(message)
-                elif asked > heard and now - asked > _DEAF_SECONDS:
-                    raise TimeoutError("it has fallen silent")
-                if heard >= asked and now - asked > _PING_SECONDS:
-                    asked = now
-                    await pubsub.ping()
+            try:
+                await self._hear_from(pubsub)
+            finally:
+                self._pubsub = None  # before it is closed: asked anything after that, it would connect again
+
+    async def _hear_from(self, pubsub: Any) -> None:
+        async with asyncio.timeout(2 * _ANSWER_SECONDS):
+            await pubsub.subscribe(_CHANNEL)
+            self._pubsub = pubsub
+            for project_id in tuple(self._followed):
+                await pubsub.subscribe(_CHANNEL + project_id)
+        heard = asked = time.monotonic()
+        while True:
+            message = await pubsub.get_message(timeout=_PING_SECONDS)
+            now = time.monotonic()
+            if message is not None:
+                heard = now
+                self._hear(message)
+            elif asked > heard and now - asked > _DEAF_SECONDS:
+                raise TimeoutError("it has fallen silent")
+            if heard >= asked and now - asked > _PING_SECONDS:
+                asked = now
+                await pubsub.ping()
 
     def _hear(self, message: dict[str, Any]) -> None:
         self.hearing = True

@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, kept as a hash; and which names mean this machine."""
+"""API keys and the tokens of sessions: made once, shown once, kept as a hash; and which names mean this machine."""
 
 import hashlib
 import secrets
@@ -10,13 +10,18 @@ _LOCAL_NAMES = frozenset({"localhost"})
 
 
 def new_key() -> str:
-    """A key of 256 random bits."""
-    return KEY_PREFIX + secrets.token_urlsafe(32)
+    """A key that opens a workspace."""
+    return KEY_PREFIX + new_token()
 
 
-def hash_key(key: str) -> str:
-    """What is kept of a key. Its randomness makes a slow hash needless, and a look-up by hash leaks no timing."""
-    return hashlib.sha256(key.encode()).hexdigest()
+def new_token() -> str:
+    """256 random bits, as text: nobody finds one by trying."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_secret(secret: str) -> str:
+    """What is kept of a key or token. Its randomness makes a slow hash needless, and a look-up leaks no timing."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def is_loopback(host: str) -> bool:

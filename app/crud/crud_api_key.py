@@ -1,14 +1,14 @@
 """API keys, by their hash."""
 
 from app.core.database import Async, Document, Sync, server_now_sync
-from app.core.security import hash_key, new_key
+from app.core.security import hash_secret, new_key
 
 
 def create_key(database: Sync, name: str, workspace: str) -> str:
     """A new key for the workspace; this is the only time that it can be read."""
     key = new_key()
     database["api_keys"].insert_one(
-        {"_id": hash_key(key), "name": name, "workspace": workspace, "created_at": server_now_sync(database)}
+        {"_id": hash_secret(key), "name": name, "workspace": workspace, "created_at": server_now_sync(database)}
     )
     return key
 
@@ -18,8 +18,11 @@ def list_keys(database: Sync) -> list[Document]:
 
 
 def revoke_key(database: Sync, name: str) -> int:
-    """Remove every key of that name; how many there were."""
-    return database["api_keys"].delete_many({"name": name}).deleted_count
+    """Remove every key of that name, with the sessions that it opened; how many there were."""
+    named = [key["_id"] for key in database["api_keys"].find({"name": name})]
+    removed = database["api_keys"].delete_many({"_id": {"$in": named}}).deleted_count
+    database["sessions"].delete_many({"key_id": {"$in": named}})
+    return removed
 
 
 def any_key_sync(database: Sync) -> bool:
@@ -30,7 +33,6 @@ async def any_key(database: Async) -> bool:
     return await database["api_keys"].find_one() is not None
 
 
-async def workspace_of_key(database: Async, key: str) -> str | None:
-    """The workspace that the key opens; None for a key that is not ours."""
-    document = await database["api_keys"].find_one({"_id": hash_key(key)})
-    return document["workspace"] if document else None
+async def find_key(database: Async, key: str) -> Document | None:
+    """The document of a key; None for one that is not ours."""
+    return await database["api_keys"].find_one({"_id": hash_secret(key)})

@@ -9,10 +9,8 @@ from app.core.config import Settings
 from app.core.database import Async, Document, Sync, server_now
 from app.core.errors import NotRestorableError, ProjectNotFoundError, SceneBusyError, SceneNotFoundError
 from app.crud.crud_media import start_over
-from app.crud.crud_scene import ALIVE, edit
+from app.crud.crud_scene import ALIVE, CAS_TRIES, edit
 from app.models.media import ACTIVE, Status, milliseconds
-
-_CAS_TRIES = 20
 
 
 def deletion_at(now: datetime, settings: Settings, *, with_project: bool = False) -> Document:
@@ -54,7 +52,7 @@ async def take_back(database: Async, settings: Settings, workspace: str, scene_i
 
     A scene that is not deleted is left as it is.
     """
-    for _ in range(_CAS_TRIES):
+    for _ in range(CAS_TRIES):
         scene = await database["scenes"].find_one({"_id": scene_id, "workspace": workspace})
         if scene is None:
             raise SceneNotFoundError

@@ -1,4 +1,4 @@
-"""Holds: what Takeup stays away from for a while, because it fails (a site, the bucket, a full disk).
+"""Holds: what Takeup stays away from for a while, because it fails (a site, the bucket, the proxy, a full disk).
 
 One document for each such subject counts its failures in a row; with a `hold` it is a circuit breaker that is open.
 """
@@ -14,6 +14,7 @@ from app.core.database import Async, Document, Sync, server_now
 from app.models.media import milliseconds, moment_of
 
 BUCKET = "bucket"
+PROXY = "proxy"
 DISK = "disk:"
 SITE = "site:"
 
@@ -49,7 +50,7 @@ def find_holds(database: Sync, subjects: Sequence[str]) -> dict[str, Hold]:
 
 
 async def list_system_holds(database: Async) -> list[Hold]:
-    """What holds the whole queue up, or one machine: the bucket and full disks, not the sites.
+    """What holds the whole queue up, or one machine: the bucket, the proxy and full disks, not the sites.
 
     Where nobody has tried for two minutes, nothing waits for it.
     """

@@ -126,12 +126,24 @@ def note_upload(database: Sync, claim: Claim, upload: Mapping[str, Any] | None, 
     return result.matched_count == 1
 
 
-def give_back(database: Sync, claim: Claim, due_ms: int) -> bool:
-    """Queue the scene again as if this attempt had never begun; False where the claim no longer stands."""
-    fields = {"lease": None, "progress": None, "given_back": True}
+def give_back(database: Sync, claim: Claim, due_ms: int, reason: Mapping[str, Any] | None = None) -> bool:
+    """Queue the scene again as if this attempt had never begun; False where the claim no longer stands.
+
+    `reason`, if it waits for something, is shown as its error until the next attempt.
+    """
+    error = dict(reason) if reason else None
+    fields = {"lease": None, "progress": None, "given_back": True, "error": error}
     condition, update = state_change(Status.QUEUED, fields, among=ACTIVE, due_ms=due_ms)
     update["$inc"]["media.attempt"] = -1
     return database["scenes"].update_one({**claim.fence, **condition}, update).matched_count == 1
+
+
+def explain(database: Sync, scene: Document, reason: Mapping[str, Any], due_ms: int) -> bool:
+    """Show why a queued scene is not begun here; anybody may claim it at any time."""
+    fence = {"_id": scene["_id"], **ALIVE, "media.generation": scene["media"]["generation"]}
+    return update_scene_status_sync(
+        database, fence, Status.QUEUED, {"error": dict(reason)}, among={Status.QUEUED}, due_ms=due_ms
+    )
 
 
 def hold_back(database: Sync, scene: Document, error: Mapping[str, Any], due_ms: int) -> bool:
@@ -190,6 +202,7 @@ def end_attempt(
         "progress": None,
         "error": ending.error,
         "attempts": [*claim.attempts, record][-MAX_ATTEMPT_RECORDS:],
+        **({"stored_ms": milliseconds(now)} if target is Status.READY else {}),
         **(fields or {}),
     }
     return update_scene_status_sync(database, claim.fence, target, changes, among=ACTIVE, due_ms=due_ms)

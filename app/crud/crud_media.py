@@ -70,14 +70,25 @@ async def retry(database: Async, settings: Settings, workspace: str, scene_id: s
 
 
 async def retry_failed(
-    database: Async, settings: Settings, workspace: str, project_id: str, codes: Sequence[str] | None
+    database: Async,
+    settings: Settings,
+    workspace: str,
+    codes: Sequence[str] | None,
+    *,
+    project_id: str | None = None,
+    limit: int | None = None,
 ) -> list[Document]:
-    """Queue the project's failed scenes again, or those that failed with one of these codes; the queued ones."""
-    wanted: Document = {"project_id": project_id, **ALIVE, "media.status": Status.FAILED}
+    """Queue failed scenes again (of one project, with one of these codes, so many at most); the queued ones."""
+    wanted: Document = {"workspace": workspace, **ALIVE, "media.status": Status.FAILED}
+    if project_id is not None:
+        wanted["project_id"] = project_id
     if codes is not None:
         wanted["media.error.code"] = {"$in": list(codes)}
+    failed = database["scenes"].find(wanted, {"_id": 1})
+    if limit is not None:
+        failed = failed.limit(limit)
     queued = []
-    for scene_id in [document["_id"] async for document in database["scenes"].find(wanted, {"_id": 1})]:
+    for scene_id in [document["_id"] async for document in failed]:
         try:
             scene, changed = await retry(database, settings, workspace, scene_id)
         except (SceneNotFoundError, NoMediaError, NotRetryableError, SceneBusyError):  # somebody was faster

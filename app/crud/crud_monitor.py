@@ -1,4 +1,4 @@
-"""Counts over a workspace's scenes."""
+"""What goes on among a workspace's scenes: counts, who works on what, and how many were stored of late."""
 
 import asyncio
 import time
@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 from pymongo import ASCENDING
 
-from app.core.database import Async, server_now
+from app.core.database import Async, Document, server_now
 from app.crud.crud_scene import ALIVE
-from app.models.media import ACTIVE, WAITING, Status
+from app.models.media import ACTIVE, WAITING, Status, milliseconds
 
 _FRESH_SECONDS = 2.0
 _SHARE_OF_TIME = 0.05
 """Counting takes longer the more scenes there are: it may take this much of the time, however often one looks."""
+
+SLOT_SECONDS = 10
+SLOTS = 30
+_UNSETTLED_SLOTS = 3
+"""What was stored in these may still be on its way into the database."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,49 @@ class Overviews:
             ended = time.monotonic()
             self._kept[workspace] = (overview, ended + max(_FRESH_SECONDS, (ended - began) / _SHARE_OF_TIME))
             return overview
+
+
+class StoredCounts:
+    """Scenes stored in each ten seconds of the last five minutes. A slot that is over is counted once."""
+
+    def __init__(self) -> None:
+        self._settled: defaultdict[str, dict[int, int]] = defaultdict(dict)
+
+    async def of(self, database: Async, workspace: str) -> list[int]:
+        """One number for each slot, oldest first; the last is still growing."""
+        present = milliseconds(await server_now(database)) // (SLOT_SECONDS * 1000)
+        slots = range(present - SLOTS + 1, present + 1)
+        known = {slot: count for slot, count in self._settled[workspace].items() if slot in slots}
+        unknown = [slot for slot in slots if slot not in known]
+        found = await asyncio.gather(*(_count_stored(database, workspace, slot) for slot in unknown))
+        counts = {**known, **dict(zip(unknown, found, strict=True))}
+        settled = {slot: count for slot, count in counts.items() if slot <= present - _UNSETTLED_SLOTS}
+        self._settled[workspace] = settled
+        return [counts[slot] for slot in slots]
+
+
+async def _count_stored(database: Async, workspace: str, slot: int) -> int:
+    # To count, the embedded database reads every scene; to find, it goes by the index.
+    return len(await database["scenes"].find(stored_within(workspace, slot), {"_id": 1}).to_list())
+
+
+def stored_within(workspace: str, slot: int) -> Document:
+    """Matches the scenes that became ready in that slot."""
+    begin_ms = slot * SLOT_SECONDS * 1000
+    within = {"$gte": begin_ms, "$lt": begin_ms + SLOT_SECONDS * 1000}
+    return {"media.stored_ms": within, "workspace": workspace, **ALIVE}
+
+
+def held_by_workers(workspace: str) -> Document:
+    """Matches the scenes that are leased."""
+    return {"media.lease.expires_ms": {"$gt": 0}, "workspace": workspace, **ALIVE}
+
+
+async def list_work(database: Async, workspace: str, limit: int) -> list[Document]:
+    """Scenes that workers hold, so many at most, those first that have been held for longest."""
+    order = [("media.lease.expires_ms", ASCENDING)]
+    scenes = await database["scenes"].find(held_by_workers(workspace)).sort(order).limit(limit).to_list()
+    return sorted(scenes, key=lambda scene: scene["media"]["lease"]["started_at"])
 
 
 async def count_scenes(database: Async, workspace: str) -> Overview:

@@ -24,7 +24,8 @@ SWEEP_DELAY_SECONDS = 300.0
 """After this long no write of a worker that lost its lease is under way: longer than a lease (at most 120 s) and all
 tries of one request to the bucket. What it left is swept then."""
 
-_CAS_TRIES = 20
+CAS_TRIES = 20
+"""How often a write that depends on what was read is begun again when others were faster."""
 
 
 def edit(fields: Mapping[str, Any]) -> Document:
@@ -120,7 +121,7 @@ async def change_scene(
     which counts the version up too, is in nobody's way. Raises `SceneNotFoundError`, or `SceneBusyError` where others
     were faster each time.
     """
-    for _ in range(_CAS_TRIES):
+    for _ in range(CAS_TRIES):
         document = await get_scene(database, workspace, scene_id)
         if unchanged_since is not None and document.get("edited_version", 1) > unchanged_since:
             raise EditConflictError

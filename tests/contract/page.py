@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.core.database import Document
+from app.crud.crud_session import Caller
 from app.services.live.hub import Hub
 from tests.servers import T
 
@@ -25,8 +26,8 @@ class Page:
         self.reading.set()
         self.leave: Callable[[], None] = lambda: None
 
-    def open(self, hub: Hub, project: Document) -> "Page":
-        self.leave = hub.join(project, self._write)
+    def open(self, hub: Hub, project: Document, caller: Caller | None = None) -> "Page":
+        self.leave = hub.join(project["_id"], caller or Caller(project["workspace"]), self._write)
         return self
 
     async def _write(self, chunk: bytes, more: bool) -> None:

@@ -254,7 +254,9 @@ async def test_answer_is_kept_under_its_key_for_the_same_request_alone(async_dat
 @pytest.mark.anyio
 async def test_key_opens_its_workspace_until_it_is_revoked(async_database: Async, database: Sync) -> None:
     key = crud_api_key.create_key(database, "phone", "studio")
-    assert await crud_api_key.workspace_of_key(async_database, key) == "studio"
-    assert await crud_api_key.workspace_of_key(async_database, key + "x") is None
+    found = await crud_api_key.find_key(async_database, key)
+    assert found is not None
+    assert (found["name"], found["workspace"]) == ("phone", "studio")
+    assert await crud_api_key.find_key(async_database, key + "x") is None
     assert crud_api_key.revoke_key(database, "phone") == 1
     assert await crud_api_key.any_key(async_database) is False

@@ -4,20 +4,25 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from shutil import disk_usage
 
 import pytest
 
 from app.core.config import Settings
-from app.core.database import Sync, connect_sync
+from app.core.database import Sync, connect_sync, server_now_sync
 from app.core.media_errors import LinkNotFoundError, ServerFaultError, StorageDeniedError, UnsafeMediaError
 from app.crud import crud_lease
 from app.crud.crud_lease import Claim
+from app.demo.origin import Origin
 from app.models.media import Status, milliseconds
+from app.services.fetch.scratch import claim_space, job_folder
 from app.services.intake import Intake
 from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
 from app.services.storage.bucket import Bucket
 from tests.contract.conftest import Place, insert_scene, read_scene
-from tests.servers import eventually
+from tests.servers import eventually, shared_samples
 
 
 def claim_of(database: Sync, place: Place) -> Claim:
@@ -152,3 +157,25 @@ def _has_stopped(keeper: LeaseKeeper) -> bool:
     except LeaseLostError:
         return True
     return False
+
+
+def test_job_without_room_on_the_disk_waits_queued_says_why_and_goes_on_when_there_is_some(
+    intake: Intake, database: Sync, place: Place, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = intake.settings.model_copy(
+        update={"takeup_scratch_dir": tmp_path, "takeup_allow_networks": (ip_network("127.0.0.1/32"),)}
+    )
+    intake = replace(intake, settings=settings)
+    with Origin(shared_samples(tmp_path_factory).folder) as origin:
+        insert_scene(database, Status.QUEUED, place, source_url=origin.url("hls/master.m3u8"))
+        with job_folder(tmp_path) as other:
+            claim_space(other, disk_usage(tmp_path).free - (64 << 20), 0)
+            assert not intake.run(place.scene_id, 1)
+            media = read_scene(database, place.scene_id)["media"]
+            assert (media["status"], media["attempt"], media["attempts"]) == (Status.QUEUED, 0, [])
+            assert media["error"]["code"] == "worker.disk_full"
+            assert media["due_ms"] > milliseconds(server_now_sync(database), 30)
+        intake.run(place.scene_id, 1)
+    media = read_scene(database, place.scene_id)["media"]
+    assert (media["status"], media["attempt"], media["error"]) == (Status.READY, 1, None)
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from app.core.config import Settings
 from app.core.database import Async, Sync, server_now_sync
 from app.core.media_errors import (
+    EgressProxyError,
     MediaError,
     NoBucketError,
     ServerFaultError,
@@ -20,6 +21,7 @@ from app.core.media_errors import (
 from app.crud import crud_hold
 from app.models.media import Status
 from app.services.storage.bucket import Bucket
+from tests.connect_proxy import ConnectProxy
 from tests.contract.held_worker import SITE, Worker
 
 
@@ -95,7 +97,8 @@ async def test_without_space_on_the_disk_nothing_begins_until_there_is_some(
     full = replace(worker, settings=worker.settings.model_copy(update={"takeup_min_free_bytes": 1 << 60}))
     scene = worker.scene()
     assert full.take(scene) is None
-    assert (worker.media(scene)["status"], worker.media(scene)["attempt"]) == (Status.QUEUED, 0)
+    media = worker.media(scene)
+    assert (media["status"], media["attempt"], media["error"]["code"]) == (Status.QUEUED, 0, "worker.disk_full")
     [hold] = await crud_hold.list_system_holds(async_database)
     assert hold.subject == "disk:machine"
     assert hold.error is not None
@@ -103,6 +106,7 @@ async def test_without_space_on_the_disk_nothing_begins_until_there_is_some(
     assert hold.until is not None
     assert hold.until > server_now_sync(worker.database)
     assert worker.take(scene) is not None
+    assert worker.media(scene)["error"] is None
     assert await crud_hold.list_system_holds(async_database) == []
 
 
@@ -113,3 +117,28 @@ async def test_subject_that_failed_a_few_times_is_no_hold(worker: Worker, async_
     now = server_now_sync(worker.database)
     assert crud_hold.forget_old(worker.database, now.replace(year=now.year - 1)) == 0
     assert crud_hold.forget_old(worker.database, now.replace(year=now.year + 1)) == 1
+
+
+@pytest.mark.anyio
+async def test_proxy_that_is_away_holds_the_queue_until_it_answers(worker: Worker, async_database: Async) -> None:
+    met, other = worker.scene(), worker.scene("https://other.example/")
+    with ConnectProxy({}) as proxy:
+        behind = replace(
+            worker, settings=worker.settings.model_copy(update={"takeup_egress_proxy": SecretStr(proxy.url)})
+        )
+    behind.fail(met, EgressProxyError())
+    media = worker.media(met)
+    assert (media["status"], media["attempt"], media["attempts"]) == (Status.QUEUED, 0, [])
+    [hold] = await crud_hold.list_system_holds(async_database)
+    assert hold.subject == crud_hold.PROXY
+    assert behind.take(other) is None
+    behind.let_time_pass(crud_hold.PROXY)
+    assert behind.take(other) is None
+    assert behind.seconds_left(crud_hold.PROXY) > 1
+    with ConnectProxy({}) as proxy:
+        again = replace(
+            worker, settings=worker.settings.model_copy(update={"takeup_egress_proxy": SecretStr(proxy.url)})
+        )
+        again.let_time_pass(crud_hold.PROXY)
+        assert again.take(other) is not None
+    assert worker.hold(crud_hold.PROXY) is None

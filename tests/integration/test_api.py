@@ -238,19 +238,6 @@ def test_a_key_opens_its_workspace_and_no_other(stack: RunningStack) -> None:
         wait_for(lambda: stack.http.get("/projects").status_code == 200, 5, "no key is asked for")
 
 
-def test_monitor_health_and_metrics_tell_what_is_going_on(stack: RunningStack) -> None:
-    monitor = stack.http.get("/monitor").json()
-    assert any(name.startswith("media@") for name in monitor["workers"])
-    assert monitor["waiting"] == sum(monitor["scenes"].get(state, 0) for state in ("queued", "retrying"))
-    with httpx2.Client(base_url=stack.url) as root:
-        assert root.get("/health/live").json() == {"status": "ok"}
-        assert root.get("/health/ready").json() == {"status": "ok"}
-        metrics = root.get("/metrics").text
-        page = root.get("/").text
-    assert 'takeup_http_requests_total{method="GET",route="/api/v1/monitor",status="200"}' in metrics
-    assert "<title>Takeup</title>" in page
-
-
 def test_every_documented_operation_survives_generated_requests(stack: RunningStack) -> None:
     """No 500, and every answer as documented: schemathesis over the API's own description."""
     api = schemathesis.openapi.from_url(f"{stack.url}/openapi.json")

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from app.api.middleware import HeadersMiddleware
 from app.api.web import serve_front_end
-from app.main import origin_of
+from app.core.config import origin_of
 
 PAGE = {"Accept": "text/html"}
 

@@ -6,8 +6,10 @@ from functools import partial
 from logging import getLogger
 from typing import Any
 
-from app.core.database import Async, Document
+from app.core.database import Async, DatabaseError
 from app.core.redis import ChangeListener
+from app.crud import crud_session
+from app.crud.crud_session import Caller
 from app.services.live.room import Room
 from app.services.live.subscriber import Subscriber, Write
 
@@ -16,6 +18,7 @@ _LOOK_SECONDS = 5.0
 """What a lost message costs at most while Redis answers."""
 _DEAF_LOOK_SECONDS = 1.0
 _READS_AT_ONCE = 8
+_CALLERS_SECONDS = 2.0
 
 log = getLogger(__name__)
 
@@ -40,6 +43,7 @@ class Hub:
         """Begin to listen; in a running event loop."""
         self._spawn(self._listener.run())
         self._spawn(self._tick())
+        self._spawn(self._watch_callers())
 
     async def close(self) -> None:
         """End every stream, and stop."""
@@ -55,16 +59,24 @@ class Hub:
         for room in self._rooms.values():
             room.end()
 
-    def join(self, project: Document, write: Write) -> Callable[[], None]:
-        """Write the project's snapshot, and then each change, to one client, until what this returns is called."""
+    def is_watched(self, project_id: str, workspace: str) -> bool:
+        """Whether somebody of this workspace watches the project, which is there then."""
+        room = self._rooms.get(project_id)
+        return room is not None and not room.ended and room.workspace == workspace
+
+    def join(self, project_id: str, caller: Caller, write: Write) -> Callable[[], None]:
+        """Write the snapshot of a project of the caller's, and then each change, to one client.
+
+        Until what this returns is called.
+        """
         if self._ended:
-            Subscriber(write, _nothing).offer(b"", last=True)
+            Subscriber(caller, write, _nothing).offer(b"", last=True)
             return _nothing
-        room = self._rooms.get(project["_id"])
+        room = self._rooms.get(project_id)
         if room is None or room.ended:
-            room = self._rooms[project["_id"]] = Room(self._database, project, self._reading)
+            room = self._rooms[project_id] = Room(self._database, project_id, caller.workspace, self._reading)
             self._spawn(self._run(room))
-        return partial(room.leave, room.join(write))
+        return partial(room.leave, room.join(caller, write))
 
     def _hear(self, project_id: str, *scene_ids: str) -> None:
         room = self._rooms.get(project_id)
@@ -88,6 +100,21 @@ class Hub:
             await asyncio.sleep(_TICK_SECONDS)
             for room in tuple(self._rooms.values()):
                 room.tick(_LOOK_SECONDS if self.hearing else _DEAF_LOOK_SECONDS)
+
+    async def _watch_callers(self) -> None:
+        """End the streams of those whose key was revoked, or whose session has ended."""
+        while True:
+            await asyncio.sleep(_CALLERS_SECONDS)
+            callers = {caller for room in self._rooms.values() for caller in room.callers}
+            if not callers:
+                continue
+            try:
+                shut_out = await crud_session.find_shut_out(self._database, callers)
+            except DatabaseError as error:
+                log.warning("who may go on watching cannot be read (%s)", error)
+                continue
+            for room in tuple(self._rooms.values()):
+                room.end_for(shut_out)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

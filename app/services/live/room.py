@@ -10,6 +10,7 @@ from logging import getLogger
 from app.core.database import Async, DatabaseError, Document
 from app.core.errors import ProjectNotFoundError
 from app.crud import crud_project, crud_scene
+from app.crud.crud_session import Caller
 from app.services.live import events
 from app.services.live.subscriber import Subscriber, Write
 
@@ -40,9 +41,9 @@ class Room:
     first change; and because a scene is told only under a higher version, it never goes back.
     """
 
-    def __init__(self, database: Async, project: Document, reading: asyncio.Semaphore) -> None:
-        self.project_id: str = project["_id"]
-        self._workspace: str = project["workspace"]
+    def __init__(self, database: Async, project_id: str, workspace: str, reading: asyncio.Semaphore) -> None:
+        self.project_id = project_id
+        self.workspace = workspace
         self._database = database
         self._reading = reading
         self._members: set[Subscriber] = set()
@@ -56,9 +57,14 @@ class Room:
         self._looked_at = self._spoke_at = time.monotonic()
         self.ended = False
 
-    def join(self, write: Write) -> Subscriber:
+    @property
+    def callers(self) -> set[Caller]:
+        """Who watches."""
+        return {subscriber.caller for subscriber in self._members}
+
+    def join(self, caller: Caller, write: Write) -> Subscriber:
         """A new subscriber, which gets a snapshot and then every change."""
-        subscriber = Subscriber(write, self._wait_for_snapshot)
+        subscriber = Subscriber(caller, write, self._wait_for_snapshot)
         self._members.add(subscriber)
         self._wait_for_snapshot(subscriber)
         return subscriber
@@ -95,9 +101,14 @@ class Room:
     def end(self, farewell: bytes = b"") -> None:
         """Close every stream; one whose client does not read is left to the server's own patience."""
         self.ended = True
+        self.end_for(self.callers, farewell)
+
+    def end_for(self, callers: set[Caller], farewell: bytes = b"") -> None:
+        """Close the streams of these callers."""
         for subscriber in tuple(self._members):
-            subscriber.offer(farewell, last=True)
-            self.leave(subscriber)
+            if subscriber.caller in callers:
+                subscriber.offer(farewell, last=True)
+                self.leave(subscriber)
 
     async def run(self) -> None:
         """Round after round, until the project is deleted."""
@@ -144,7 +155,7 @@ class Room:
         project, scenes = None, None
         if look:
             self._looked_at = time.monotonic()
-            project = await crud_project.get_project(self._database, self._workspace, self.project_id)
+            project = await crud_project.get_project(self._database, self.workspace, self.project_id)
             if whole:
                 scenes = await crud_scene.list_scenes(self._database, self.project_id)
                 there = {scene["_id"]: scene["version"] for scene in scenes}

@@ -5,6 +5,8 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from app.crud.crud_session import Caller
+
 Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
 """Writes a chunk to the client, and says whether another may follow; it waits where the client reads too slowly."""
 
@@ -12,9 +14,10 @@ Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
 class Subscriber:
     """A client, given a chunk only while its connection takes one at once: at most one is held for it."""
 
-    __slots__ = ("_held", "_on_taken", "_write", "in_step")
+    __slots__ = ("_held", "_on_taken", "_write", "caller", "in_step")
 
-    def __init__(self, write: Write, on_taken: Callable[["Subscriber"], None]) -> None:
+    def __init__(self, caller: Caller, write: Write, on_taken: Callable[["Subscriber"], None]) -> None:
+        self.caller = caller
         self._write = write
         self._on_taken = on_taken
         self._held: asyncio.Task[None] | None = None

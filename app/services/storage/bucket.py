@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
 
 from app.core.config import Settings, get_settings
 from app.core.media_errors import NoBucketError, StorageDeniedError, StorageUnavailableError
@@ -99,7 +100,7 @@ def make_client(settings: Settings) -> "S3Client":
     Checksums only where required: over https boto3's default sends chunked CRC trailers, which R2 refuses. Bodies
     carry Content-MD5 instead of a signed SHA-256.
     """
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=settings.s3_endpoint_url,
         region_name=settings.s3_region,
@@ -115,6 +116,8 @@ def make_client(settings: Settings) -> "S3Client":
             s3={"addressing_style": "path", "payload_signing_enabled": False},
         ),
     )
+    client.meta.events.unregister("before-call.s3", add_expect_header)  # botocore waits 1 s for a 100 that few send
+    return client
 
 
 class Bucket:
