@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { router } from "@/app/router";
 import { Announcer } from "@/components/Announcer";
 import { ApiError } from "@/lib/api";
+import { watchSession } from "@/lib/session";
 import "./styles.css";
 
 const queries = new QueryClient({
@@ -16,6 +17,8 @@ const queries = new QueryClient({
     },
   },
 });
+
+watchSession(queries);
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");

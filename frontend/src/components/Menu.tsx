@@ -1,5 +1,5 @@
 import { Ellipsis, type LucideIcon } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useState } from "react";
 import { IconButton } from "./Button";
 
 /** One thing to choose; `href` makes it a link to a page of its own. */
@@ -19,15 +19,28 @@ export interface MenuProps {
   items: readonly MenuEntry[];
 }
 
-// Loaded once the page stands: what places and closes menus weighs more than most pages.
-const MenuPopup = lazy(() => import("./MenuPopup"));
+// What places and closes menus weighs more than most pages, and a page may hold five hundred: each is made when it is wanted.
+const load = () => import("./MenuPopup");
+const MenuPopup = lazy(load);
 
 /** Further actions, behind a button. */
 export function Menu({ label, items }: MenuProps) {
-  const button = <IconButton icon={Ellipsis} label={label} />;
+  const [isWanted, setIsWanted] = useState(false);
+  const look = { icon: Ellipsis, label };
+  if (!isWanted) {
+    return (
+      <IconButton
+        {...look}
+        aria-haspopup="menu"
+        aria-expanded={false}
+        onPointerEnter={() => void load()}
+        onClick={() => setIsWanted(true)}
+      />
+    );
+  }
   return (
-    <Suspense fallback={button}>
-      <MenuPopup items={items} trigger={button} />
+    <Suspense fallback={<IconButton {...look} />}>
+      <MenuPopup items={items} trigger={<IconButton {...look} />} />
     </Suspense>
   );
 }

@@ -7,9 +7,10 @@ interface MenuPopupProps extends Pick<MenuProps, "items"> {
   trigger: ReactElement;
 }
 
+/** Open as soon as it is there, and again whenever its trigger is used. */
 export default function MenuPopup({ trigger, items }: MenuPopupProps) {
   return (
-    <Base.Root>
+    <Base.Root defaultOpen>
       <Base.Trigger render={trigger} />
       {/* Within the page's main part, which whoever goes by landmarks would otherwise have to leave. */}
       <Base.Portal container={document.getElementById("main")}>

@@ -13,6 +13,8 @@ export type Attempt = Schemas["Attempt"];
 export type Probe = Schemas["Probe"];
 export type Failure = Schemas["Failure"];
 export type Monitor = Schemas["Monitor"];
+export type SetupCheck = Schemas["SetupCheck"];
+export type Session = Schemas["Session"];
 export type Deletion = Schemas["Deletion"];
 type Problem = Schemas["Problem"];
 
@@ -50,9 +52,17 @@ export function inWords(error: unknown): ApiError {
 /** Called late, so that whoever replaces `fetch` (a test, a browser's extension) is respected. */
 export const client = createClient<paths>({ baseUrl: location.origin, fetch: (request) => globalThis.fetch(request) });
 
+let noteSignedOut = () => {};
+
+/** Have this called whenever a request is refused for want of a key: none was shown, or it has ended. */
+export function onSignedOut(listener: () => void): void {
+  noteSignedOut = listener;
+}
+
 client.use({
   onResponse({ response }) {
     noteServerTime(response.headers.get("Date"));
+    if (response.status === 401) noteSignedOut();
   },
 });
 

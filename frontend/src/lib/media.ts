@@ -36,7 +36,11 @@ export function groupOf(scene: Scene): Group {
 }
 
 export function stateInWords(media: Media | null): string {
-  return media ? IN_WORDS[media.status] : "No link";
+  return media ? statusInWords(media.status) : "No link";
+}
+
+export function statusInWords(status: Status): string {
+  return IN_WORDS[status];
 }
 
 export function isInFlight(scene: Scene): boolean {

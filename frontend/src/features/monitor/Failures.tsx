@@ -30,8 +30,8 @@ function FailureLine({ code, count }: { code: string; count: number }) {
   });
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-1 py-2 pr-2 pl-4 text-sm">
-      <code className="min-w-0 flex-1 truncate font-mono">{code}</code>
-      <span className="text-muted tabular-nums">{plural(count, "scene")}</span>
+      <code className="min-w-0 flex-1 truncate font-mono max-sm:basis-full">{code}</code>
+      <span className="text-muted tabular-nums max-sm:flex-1">{plural(count, "scene")}</span>
       <Button
         look="quiet"
         icon={RotateCcw}

@@ -7,12 +7,11 @@ import { formatTimeLeft } from "@/lib/format";
 import { Failures } from "./Failures";
 import { Holds } from "./Holds";
 import { Throughput } from "./Throughput";
-import { useMonitor, useStoredSamples } from "./use-monitor";
+import { useMonitor } from "./use-monitor";
 import { Workers } from "./Workers";
 
 export default function MonitorPage() {
-  const { data, error, dataUpdatedAt } = useMonitor();
-  const samples = useStoredSamples(data, dataUpdatedAt);
+  const { data, error } = useMonitor();
   useEffect(() => {
     document.title = "Monitor - Takeup";
   }, []);
@@ -39,9 +38,9 @@ export default function MonitorPage() {
       {data ? (
         <div className="grid gap-8">
           <Counts monitor={data} />
-          <Throughput samples={samples} />
+          <Throughput throughput={data.throughput} />
           <div className="grid gap-8 lg:grid-cols-2">
-            <Workers workers={data.workers} />
+            <Workers monitor={data} />
             <Failures failures={data.failures} />
           </div>
         </div>

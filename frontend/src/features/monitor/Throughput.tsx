@@ -1,26 +1,26 @@
-import { ratesOf, type Sample } from "./use-monitor";
+import type { Monitor } from "@/lib/api";
+import { plural } from "@/lib/format";
+import { ratesOf } from "./use-monitor";
 
 const WIDTH = 600;
 const HEIGHT = 72;
-const SPAN_MS = 5 * 60_000;
 
-/** Scenes stored per minute as a line, the last five minutes at most. */
-export function Throughput({ samples }: { samples: readonly Sample[] }) {
-  const rates = smoothed(ratesOf(samples));
+/** Scenes stored per minute as a line, over the last five minutes. */
+export function Throughput({ throughput }: { throughput: Monitor["throughput"] }) {
+  // The slot that is still growing would pull the line down at its end.
+  const rates = ratesOf({ ...throughput, stored: throughput.stored.slice(0, -1) });
   const highest = Math.max(1, ...rates);
-  const end = samples.at(-1)?.at ?? 0;
   const points = rates.map((rate, index) => {
-    const at = samples[index + 1]?.at ?? end;
-    return `${(WIDTH * (1 - (end - at) / SPAN_MS)).toFixed(1)},${(HEIGHT - 2 - (rate / highest) * (HEIGHT - 6)).toFixed(1)}`;
+    const x = (WIDTH * index) / Math.max(1, rates.length - 1);
+    return `${x.toFixed(1)},${(HEIGHT - 2 - (rate / highest) * (HEIGHT - 6)).toFixed(1)}`;
   });
-  const now = rates.at(-1) ?? 0;
-  const stored = Math.max(0, (samples.at(-1)?.stored ?? 0) - (samples[0]?.stored ?? 0));
+  const total = throughput.stored.reduce((sum, count) => sum + count, 0);
   return (
     <section aria-labelledby="throughput">
       <h2 id="throughput" className="mb-3 font-semibold tracking-tight">
         Throughput{" "}
         <span className="font-normal text-muted text-sm tabular-nums">
-          {Math.round(now)} per minute now, {stored} stored since this page was opened
+          {Math.round(rates.at(-1) ?? 0)} per minute now, {plural(total, "scene")} stored in five minutes
         </span>
       </h2>
       <div className="rounded-2xl border border-line bg-surface p-4">
@@ -32,7 +32,7 @@ export function Throughput({ samples }: { samples: readonly Sample[] }) {
           className="h-18 w-full"
         >
           <line x1="0" x2={WIDTH} y1={HEIGHT - 1} y2={HEIGHT - 1} className="stroke-line" />
-          {points.length > 1 && (
+          {total > 0 && (
             <polyline
               points={points.join(" ")}
               fill="none"
@@ -50,13 +50,4 @@ export function Throughput({ samples }: { samples: readonly Sample[] }) {
       </div>
     </section>
   );
-}
-
-/** The mean of about ten seconds: scenes come one by one, and a line of spikes says nothing. */
-function smoothed(rates: readonly number[]): number[] {
-  const WINDOW = 5;
-  return rates.map((_, index) => {
-    const recent = rates.slice(Math.max(0, index - WINDOW + 1), index + 1);
-    return recent.reduce((sum, rate) => sum + rate, 0) / recent.length;
-  });
 }

@@ -1,12 +1,9 @@
 /** What the whole service does, looked at every two seconds while the page is open. */
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import { ask, client, type Monitor } from "@/lib/api";
-import { inPool } from "@/lib/pool";
-import { listProjects } from "@/lib/projects";
 
 const LOOK_MS = 2000;
-const SPAN_MS = 5 * 60_000;
+const RETRIED_AT_ONCE = 1000;
 
 export function useMonitor() {
   return useQuery({
@@ -16,47 +13,47 @@ export function useMonitor() {
   });
 }
 
-export interface Sample {
-  at: number;
-  stored: number;
+type Work = Monitor["work"][number];
+
+export interface WorkerView {
+  name: string;
+  work: Work[];
+  /** False where it holds scenes, but does not answer. */
+  isOnline: boolean;
 }
 
-/** Since the page was opened, five minutes at most: the server keeps no history. */
-export function useStoredSamples(monitor: Monitor | undefined, readAt: number): readonly Sample[] {
-  const [samples, setSamples] = useState<readonly Sample[]>([]);
-  const stored = monitor?.scenes.ready ?? null;
-  useEffect(() => {
-    if (stored === null || readAt === 0) return;
-    setSamples((now) => [...now.filter(({ at }) => at < readAt && readAt - at < SPAN_MS), { at: readAt, stored }]);
-  }, [stored, readAt]);
-  return samples;
+/** Each worker with what its processes are at; last those of machines from which no worker answers. */
+export function workersOf(online: readonly string[], work: readonly Work[]): WorkerView[] {
+  const byMachine = new Map<string, Work[]>();
+  for (const item of work) {
+    const machine = item.worker.split("/")[0] ?? item.worker;
+    byMachine.set(machine, [...(byMachine.get(machine) ?? []), item]);
+  }
+  const views = online.map((name) => {
+    const machine = name.slice(name.indexOf("@") + 1);
+    const mine = name.startsWith("media@") ? (byMachine.get(machine) ?? []) : [];
+    if (mine.length > 0) byMachine.delete(machine);
+    return { name, work: mine, isOnline: true };
+  });
+  const silent = [...byMachine].map(([machine, left]) => ({ name: machine, work: left, isOnline: false }));
+  return [...views, ...silent];
 }
 
-/** Scenes stored per minute between two samples each; a deletion counts as nothing. */
-export function ratesOf(samples: readonly Sample[]): number[] {
-  return samples.slice(1).map((sample, index) => {
-    const before = samples[index] ?? sample;
-    const minutes = Math.max(sample.at - before.at, 1) / 60_000;
-    return Math.max(0, sample.stored - before.stored) / minutes;
+/** Scenes per minute at each slot: the mean of the last three, as scenes come one by one and a line of spikes says nothing. */
+export function ratesOf({ stored, slot_s }: Monitor["throughput"]): number[] {
+  const WINDOW = 3;
+  return stored.map((_, index) => {
+    const recent = stored.slice(Math.max(0, index - WINDOW + 1), index + 1);
+    return (recent.reduce((sum, count) => sum + count, 0) / recent.length) * (60 / slot_s);
   });
 }
 
 /** Try everything again that failed with this code, in every project; how many scenes were queued. */
 export async function retryCode(code: string): Promise<number> {
-  let queued = 0;
-  let cursor: string | null = null;
-  do {
-    const page: Awaited<ReturnType<typeof listProjects>> = await listProjects(cursor, 100);
-    await inPool(page.items, async ({ id }) => {
-      const result = await ask(
-        client.POST("/api/v1/projects/{project_id}/media/retry", {
-          params: { path: { project_id: id } },
-          body: { codes: [code] },
-        }),
-      );
-      queued += result.queued;
-    });
-    cursor = page.next_cursor;
-  } while (cursor !== null);
-  return queued;
+  let all = 0;
+  for (;;) {
+    const { queued } = await ask(client.POST("/api/v1/media/retry", { body: { codes: [code] } }));
+    all += queued;
+    if (queued < RETRIED_AT_ONCE) return all;
+  }
 }

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CircleAlert, Pencil, Trash2 } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { cx } from "@/components/cx";
 import { Menu } from "@/components/Menu";
 import { ProgressBar } from "@/components/ProgressBar";
 import { ReelMark } from "@/components/ReelMark";
@@ -85,7 +86,13 @@ function Posters({ scenes }: { scenes: readonly Scene[] }) {
     );
   }
   return (
-    <div className={`grid aspect-video gap-px bg-line ${stills.length > 1 ? "grid-cols-2" : ""}`}>
+    <div
+      className={cx(
+        "grid aspect-video gap-px overflow-hidden bg-line",
+        stills.length > 1 && "grid-cols-2",
+        stills.length > 3 && "grid-rows-2",
+      )}
+    >
       {stills.slice(0, stills.length > 3 ? 4 : stills.length > 1 ? 2 : 1).map((scene) => (
         <img
           key={scene.id}
