@@ -9,7 +9,7 @@ NODE_STAMP := frontend/node_modules/.installed
 PAGE := app/web/index.html
 UV_PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
-.PHONY: help install up demo test faults soak interleavings mutate diagram client check format lint types floors front lock bench clean
+.PHONY: help install up demo test e2e screenshots faults soak interleavings mutate diagram client check format lint types floors front lock bench clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -41,6 +41,12 @@ demo: $(STAMP) ## store real media from a local origin, without internet
 test: $(STAMP) $(PAGE) ## run every test, the front end's first
 	$(NPM) run --silent test
 	$(BIN)/pytest $(ARGS)
+
+e2e: $(STAMP) $(PAGE) ## the page in a real browser, E2E_TIMES (10) times in a row
+	for time in $$(seq $${E2E_TIMES:-10}); do $(BIN)/pytest tests/e2e $(ARGS) || exit; done
+
+screenshots: $(STAMP) $(PAGE) ## photograph every page in every state, for docs/images
+	$(BIN)/python -m tests.e2e.screenshots
 
 faults: $(STAMP) ## the fault experiments in full (minutes); writes docs/reliability.md
 	$(BIN)/pytest tests/faults --long -n 4 --dist loadgroup $(ARGS)

@@ -32,6 +32,15 @@ QUICK = {
 
 _PORT_CHOICES = 3
 
+# `takeup up`, which ends with the test run, however that ends.
+_UP = """
+import sys
+from app.core.process import die_with_parent
+die_with_parent(int(sys.argv.pop(1)))
+from app.cli import app
+app()
+"""
+
 IN_COMMAND_LINE = {
     "redis": "redis-server",
     "s3": "weed",
@@ -55,7 +64,7 @@ class RunningStack(Service):
         """Start it (again), and wait until it is ready."""
         self._output = (self.data_dir.parent / f"{self.data_dir.name}.out").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up", "--port", "0", "--data-dir", str(self.data_dir)],
+            [sys.executable, "-c", _UP, str(os.getpid()), "up", "--port", "0", "--data-dir", str(self.data_dir)],
             env=self._environment,
             stdout=self._output,
             stderr=subprocess.STDOUT,
