@@ -110,6 +110,17 @@ test("a broken stream says so, is opened again, and brings the page up to date",
   expect(screen.getByText("live: a b")).toBeTruthy();
 });
 
+test("a lost network is tried at once: what works without it stays live", () => {
+  show();
+  tellSnapshot([sceneWith("a", "ready")]);
+  const [before] = Stream.open;
+  act(() => void window.dispatchEvent(new Event("offline")));
+  expect(Stream.open).toHaveLength(1);
+  expect(Stream.open[0]).not.toBe(before);
+  tellSnapshot([sceneWith("a", "ready")]);
+  expect(screen.getByText("live: a")).toBeTruthy();
+});
+
 test("events of a later server, and broken ones, pass unnoticed", () => {
   show();
   tellSnapshot([sceneWith("a", "ready")]);

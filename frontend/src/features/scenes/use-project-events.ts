@@ -74,7 +74,8 @@ export function watchProject(
     }
   };
 
-  /** Whatever was open before a sleep or a lost network may be dead without knowing it. */
+  /** Whatever was open before a sleep or a change of network may be dead without knowing it; what still works, as this
+   * machine's own server does without any network, is back at once. */
   const openAnew = () => {
     wait = FIRST_WAIT_MS;
     open();
@@ -95,12 +96,10 @@ export function watchProject(
       hiddenTimer = window.setTimeout(close, HIDDEN_MS);
     }
   };
-  const onOffline = () => dispatch({ type: "connection", connection: "offline" });
-
   open();
   document.addEventListener("visibilitychange", onVisibility);
   window.addEventListener("online", openAnew);
-  window.addEventListener("offline", onOffline);
+  window.addEventListener("offline", openAnew);
   return () => {
     ended = true;
     close();
@@ -108,7 +107,7 @@ export function watchProject(
     window.clearInterval(pulse);
     document.removeEventListener("visibilitychange", onVisibility);
     window.removeEventListener("online", openAnew);
-    window.removeEventListener("offline", onOffline);
+    window.removeEventListener("offline", openAnew);
   };
 }
 
