@@ -1,9 +1,12 @@
 """A project with thirty scenes in every state, which stay in it for as long as somebody looks."""
 
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 
 import imageio_ffmpeg
+from fractional_indexing import generate_n_keys_between
+from uuid_utils import uuid7
 
 from app.demo.origin import Origin
 from app.demo.samples import make_samples
@@ -51,6 +54,15 @@ def make_media(folder: Path) -> None:
 
 def _make(*arguments: str | Path) -> None:
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", *arguments], check=True)
+
+
+def multiply(stack: RunningStack, project: str, count: int) -> None:
+    """Copies of the project's one stored scene, as far as the page can tell, up to so many."""
+    [scene] = stack.database["scenes"].find({"project_id": project})
+    places = generate_n_keys_between(scene["position"], None, n=count - 1)
+    stack.database["scenes"].insert_many(
+        deepcopy(scene) | {"_id": str(uuid7()), "position": position} for position in places
+    )
 
 
 class Scenery:

@@ -1,13 +1,10 @@
 """A project of five hundred scenes: all there, and smooth to scroll."""
 
-from copy import deepcopy
-
-from fractional_indexing import generate_n_keys_between
 from playwright.sync_api import expect
-from uuid_utils import uuid7
 
 from app.demo.origin import Origin
 from tests.e2e.editor import Editor
+from tests.e2e.scenery import multiply
 from tests.stack import RunningStack
 
 SCENES = 500
@@ -25,15 +22,6 @@ SCROLL = """async () => {
     observer.disconnect();
     return Math.max(0, ...tasks);
 }"""
-
-
-def multiply(stack: RunningStack, project: str, count: int) -> None:
-    """Copies of the project's one stored scene, as far as the page can tell, up to so many."""
-    [scene] = stack.database["scenes"].find({"project_id": project})
-    places = generate_n_keys_between(scene["position"], None, n=count - 1)
-    stack.database["scenes"].insert_many(
-        deepcopy(scene) | {"_id": str(uuid7()), "position": position} for position in places
-    )
 
 
 def test_five_hundred_scenes_are_shown_and_scroll_smoothly(editor: Editor, origin: Origin, stack: RunningStack) -> None:

@@ -22,7 +22,17 @@ export function SceneState({ scene }: { scene: Scene }) {
   const group = groupOf(scene);
   if (group === "active" && media) return <Arriving media={media} title={titleOf(scene)} />;
   if (media?.status === "retrying") return <Retrying media={media} />;
-  return <StateLine group={group} text={stateInWords(media)} />;
+  return (
+    <div>
+      <StateLine group={group} text={stateInWords(media)} />
+      {group === "waiting" && <WhyNotYet media={media} />}
+    </div>
+  );
+}
+
+/** Why the last attempt failed, or why the scene was put off. */
+function WhyNotYet({ media }: { media: Media | null }) {
+  return media?.error ? <p className="text-muted text-sm leading-5">{media.error.message}</p> : null;
 }
 
 export function StateLine({ group, text, icon }: { group: Group; text: string; icon?: LucideIcon }) {
@@ -70,7 +80,7 @@ function Retrying({ media }: { media: Media }) {
   return (
     <div>
       <StateLine group="waiting" icon={Timer} text={`${when} (${media.attempt} of ${media.max_attempts} made)`} />
-      {media.error && <p className="text-muted text-sm leading-5">{media.error.message}</p>}
+      <WhyNotYet media={media} />
     </div>
   );
 }
