@@ -1,6 +1,7 @@
 """A Takeup that runs somewhere, as its users and its operator see it: API, database, bucket and broker."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -8,6 +9,7 @@ import httpx2
 from app.core.celery_app import make_celery
 from app.core.config import Settings
 from app.core.database import Document, Sync, connect_sync
+from app.crud import crud_api_key
 from app.services.storage import keys
 from app.services.storage.bucket import Bucket, open_bucket
 from tests.servers import wait_for
@@ -37,6 +39,17 @@ class Service:
         self.celery.close()
         self.database.client.close()
         self.bucket.client.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[str]:
+        """Ask everybody for a key, this one, of the workspace in which things were made without."""
+        key = crud_api_key.create_key(self.database, "page", "default")
+        wait_for(lambda: self.http.get("/projects").status_code == 401, 5, "a key is asked for")
+        try:
+            yield key
+        finally:
+            crud_api_key.revoke_key(self.database, "page")
+            wait_for(lambda: self.http.get("/projects").status_code == 200, 5, "no key is asked for")
 
     def add(self, url: str | None = None, project: str | None = None) -> Document:
         """A scene with this link, not stored yet."""

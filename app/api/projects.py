@@ -11,7 +11,7 @@ from app.api.deps import ClientsDep, IfMatch, ProjectId, WorkspaceDep
 from app.core.database import Document
 from app.crud import crud_project, crud_scene
 from app.models.media import moment_of
-from app.models.project import Project, ProjectWithScenes
+from app.models.project import Project, ProjectSummary, ProjectWithScenes
 from app.models.scene import Scene
 
 router = APIRouter(prefix="/projects", tags=["projects"])
@@ -74,6 +74,13 @@ async def read_project(project_id: ProjectId, clients: ClientsDep, workspace: Wo
     return ProjectWithScenes(
         **Project.from_document(project).model_dump(), scenes=[Scene.from_document(scene) for scene in scenes]
     )
+
+
+@router.get("/{project_id}/summary")
+async def summarize_project(project_id: ProjectId, clients: ClientsDep, workspace: WorkspaceDep) -> ProjectSummary:
+    """Count a project's scenes by state, and name its first posters: what a list of projects shows of each."""
+    await crud_project.get_project(clients.database, workspace, project_id)
+    return ProjectSummary.of(await crud_scene.list_media(clients.database, project_id))
 
 
 @router.patch("/{project_id}")

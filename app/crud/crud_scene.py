@@ -91,6 +91,12 @@ async def list_versions(database: Async, project_id: str) -> dict[str, int]:
     return {document["_id"]: document["version"] async for document in cursor}
 
 
+async def list_media(database: Async, project_id: str) -> list[Document]:
+    """Of each of the project's scenes, in order, its id and its media alone."""
+    order = [("position", ASCENDING), ("_id", ASCENDING)]
+    return await database["scenes"].find({"project_id": project_id, **ALIVE}, {"media": 1}).sort(order).to_list()
+
+
 async def find_scenes(database: Async, scene_ids: Sequence[str]) -> list[Document]:
     """These scenes, as far as they are there."""
     return await database["scenes"].find({"_id": {"$in": list(scene_ids)}, **ALIVE}).to_list() if scene_ids else []

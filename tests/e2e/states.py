@@ -253,6 +253,16 @@ def _no_scene(page: Page, scenery: Scenery) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def _sign_in(page: Page, scenery: Scenery) -> Iterator[None]:
+    with scenery.service.locked():
+        page.goto(scenery.service.url)
+        page.get_by_label("API key", exact=True).fill("a key that opens nothing")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("This server does not know that API key")).to_be_visible()
+        yield
+
+
 STATES = (
     State("projects", _projects, ("light", "dark")),
     State("new-project", _new_project),
@@ -274,6 +284,7 @@ STATES = (
     State("scene-arriving", _scene(lambda scenery: scenery.active)),
     State("monitor", _monitor, ("light", "dark", "small")),
     State("monitor-no-workers", _no_workers),
+    State("sign-in", _sign_in, ("light", "small-dark")),
     State("not-found", _nowhere),
     State("no-project", _no_project),
     State("no-scene", _no_scene),

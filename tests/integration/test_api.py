@@ -133,6 +133,20 @@ def test_pages_of_projects_hold_each_once_newest_first(stack: RunningStack) -> N
     assert [project for project in seen if project in made] == made[::-1]
 
 
+def test_a_summary_counts_the_scenes_and_names_the_first_posters(stack: RunningStack, origin: Origin) -> None:
+    project = stack.add()["project_id"]
+    stored = [stack.add(origin.url(name), project) for name in ("photo.jpg", "garbage.mp4", "photo.jpg")]
+    for scene in stored:
+        stack.request(scene)
+        stack.wait_ended(scene)
+    stack.add(origin.url("photo.jpg"), project)  # asked for by nobody, or by the reconciler meanwhile
+    summary = stack.http.get(f"/projects/{project}/summary").json()
+    assert summary["scenes"] == 5
+    assert summary["by_status"]["failed"] == 1
+    assert sum(summary["by_status"].values()) == 4
+    assert [still["scene_id"] for still in summary["stills"]][:2] == [stored[0]["id"], stored[2]["id"]]
+
+
 def test_scenes_keep_the_order_they_are_given(stack: RunningStack) -> None:
     first = stack.add()
     project = first["project_id"]

@@ -19,12 +19,9 @@ SILENT_SECONDS = 8.0
 
 @pytest.fixture
 def key(stack: RunningStack) -> Iterator[str]:
-    """A key of the workspace in which the test's scenes were made; a request without one is refused from here on."""
-    key = crud_api_key.create_key(stack.database, "page", "default")
-    wait_for(lambda: stack.http.get("/projects").status_code == 401, 5, "a key is asked for")
-    yield key
-    crud_api_key.revoke_key(stack.database, "page")
-    wait_for(lambda: stack.http.get("/projects").status_code == 200, 5, "no key is asked for")
+    """From here on a request without it is refused."""
+    with stack.locked() as key:
+        yield key
 
 
 @contextmanager

@@ -326,6 +326,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Summarize Project
+         * @description Count a project's scenes by state, and name its first posters: what a list of projects shows of each.
+         */
+        get: operations["summarize_project_api_v1_projects__project_id__summary_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/scenes/{scene_id}": {
         parameters: {
             query?: never;
@@ -806,6 +826,21 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * ProjectSummary
+         * @description What a project's scenes come to: how many there are, how many in each state (those with a link), and the posters
+         *     of the first four that have one.
+         */
+        ProjectSummary: {
+            /** By Status */
+            by_status: {
+                [key: string]: number;
+            };
+            /** Scenes */
+            scenes: number;
+            /** Stills */
+            stills: components["schemas"]["Still"][];
+        };
+        /**
          * ProjectWithScenes
          * @description A project and its scenes, in order.
          */
@@ -978,6 +1013,16 @@ export interface components {
          * @enum {string}
          */
         Status: "pending" | "queued" | "resolving" | "downloading" | "uploading" | "processing" | "ready" | "retrying" | "failed" | "canceled";
+        /**
+         * Still
+         * @description A poster, to be had at `/media/{scene_id}/content?variant=poster&generation={generation}`.
+         */
+        Still: {
+            /** Generation */
+            generation: number;
+            /** Scene Id */
+            scene_id: string;
+        };
         /**
          * StoreRequest
          * @description Which scene's media to store; `url` replaces the scene's link, `force` fetches a stored link anew.
@@ -2889,6 +2934,110 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SceneList"];
+                };
+            };
+            /** @description The body is not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid API key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A foreign page or name */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not there, or not in this workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Edited by somebody else since */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not of the expected form */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    summarize_project_api_v1_projects__project_id__summary_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project's id */
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectSummary"];
                 };
             };
             /** @description The body is not readable */

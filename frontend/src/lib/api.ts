@@ -5,6 +5,7 @@ import { noteServerTime } from "./clock";
 
 type Schemas = components["schemas"];
 export type Project = Schemas["Project"];
+export type ProjectSummary = Schemas["ProjectSummary"];
 export type ProjectWithScenes = Schemas["ProjectWithScenes"];
 export type Scene = Schemas["Scene"];
 export type Media = Schemas["Media"];
@@ -88,9 +89,18 @@ export function eventsUrl(projectId: string): string {
   return `${API_PREFIX}/projects/${projectId}/events`;
 }
 
+type Still = ProjectSummary["stills"][number];
+
+export function contentUrl({ id, media }: Scene, variant: "original" | "poster", download = false): string {
+  return urlOf({ scene_id: id, generation: media?.generation ?? 0 }, variant, download ? { download: "true" } : {});
+}
+
+export function posterUrl(still: Still): string {
+  return urlOf(still, "poster");
+}
+
 /** `generation` makes the address of a replaced file a new one, so that no cache shows the old. */
-export function contentUrl(scene: Scene, variant: "original" | "poster", download = false): string {
-  const query = new URLSearchParams({ variant, generation: String(scene.media?.generation ?? 0) });
-  if (download) query.set("download", "true");
-  return `${API_PREFIX}/media/${scene.id}/content?${query}`;
+function urlOf({ scene_id, generation }: Still, variant: string, more: Record<string, string> = {}): string {
+  const query = new URLSearchParams({ variant, generation: String(generation), ...more });
+  return `${API_PREFIX}/media/${scene_id}/content?${query}`;
 }

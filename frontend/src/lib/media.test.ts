@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { mediaWith, sceneWith } from "@/test-scenes";
-import { progressInWords } from "./media";
+import { countGroups, progressInWords } from "./media";
 import { bytesInWords, totalsOf } from "./totals";
 
 const progress = {
@@ -50,4 +50,9 @@ test("the whole is extrapolated from what is known, and says so", () => {
   expect(totals.withLink).toBe(4);
   expect(bytesInWords(totals)).toBe("3.5 of about 6.0 MB, about 25 s left");
   expect(bytesInWords(totalsOf(scenes.slice(0, 2)))).toBe("3.5 of 4.0 MB, 5 s left");
+});
+
+test("states are counted by what they mean for a person", () => {
+  const counts = countGroups({ queued: 2, retrying: 1, downloading: 3, ready: 4, failed: 5 });
+  expect(counts).toEqual({ waiting: 3, active: 3, stored: 4, failed: 5, canceled: 0, none: 0 });
 });

@@ -35,6 +35,13 @@ export function groupOf(scene: Scene): Group {
   return scene.media ? GROUP_OF[scene.media.status] : "none";
 }
 
+/** How many there are of each group, from how many there are in each state. */
+export function countGroups(byStatus: Partial<Record<Status, number>>): Record<Group, number> {
+  const counts: Record<Group, number> = { waiting: 0, active: 0, stored: 0, failed: 0, canceled: 0, none: 0 };
+  for (const [status, count] of Object.entries(byStatus)) counts[GROUP_OF[status as Status]] += count;
+  return counts;
+}
+
 export function stateInWords(media: Media | null): string {
   return media ? statusInWords(media.status) : "No link";
 }

@@ -26,9 +26,9 @@ export function listProjects(cursor: string | null, limit = 24) {
   return ask(client.GET("/api/v1/projects", { params: { query: cursor === null ? { limit } : { limit, cursor } } }));
 }
 
-export function projectQuery(projectId: string) {
+export function summaryQuery(projectId: string) {
   return queryOptions({
     queryKey: [...PROJECTS_KEY, projectId],
-    queryFn: () => ask(client.GET("/api/v1/projects/{project_id}", at(projectId))),
+    queryFn: () => ask(client.GET("/api/v1/projects/{project_id}/summary", at(projectId))),
   });
 }

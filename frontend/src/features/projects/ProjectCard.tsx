@@ -6,10 +6,10 @@ import { cx } from "@/components/cx";
 import { Menu } from "@/components/Menu";
 import { ProgressBar } from "@/components/ProgressBar";
 import { ReelMark } from "@/components/ReelMark";
-import { contentUrl, inWords, type Project, type Scene } from "@/lib/api";
+import { inWords, type Project, type ProjectSummary, posterUrl } from "@/lib/api";
 import { plural } from "@/lib/format";
-import { projectQuery } from "@/lib/projects";
-import { totalsOf } from "@/lib/totals";
+import { countGroups } from "@/lib/media";
+import { summaryQuery } from "@/lib/projects";
 import { useProjectMutations } from "./use-projects";
 
 const TitleDialog = lazy(() => import("@/components/TitleDialog"));
@@ -18,14 +18,14 @@ const IDLE_REFRESH_MS = 30_000;
 
 export function ProjectCard({ project }: { project: Project }) {
   const { data } = useQuery({
-    ...projectQuery(project.id),
-    refetchInterval: ({ state }) => (isBusy(state.data?.scenes) ? BUSY_REFRESH_MS : IDLE_REFRESH_MS),
+    ...summaryQuery(project.id),
+    refetchInterval: ({ state }) => (state.data && isBusy(state.data) ? BUSY_REFRESH_MS : IDLE_REFRESH_MS),
   });
   const { rename, remove } = useProjectMutations(project);
   const [isRenaming, setIsRenaming] = useState(false);
   return (
     <li className="group relative flex flex-col overflow-hidden rounded-2xl border border-line bg-surface shadow-card transition-shadow focus-within:shadow-float hover:shadow-float">
-      <Posters scenes={data?.scenes ?? []} />
+      <Posters stills={data?.stills ?? []} />
       <div className="flex flex-1 items-start gap-1 py-3 pr-2 pl-4">
         <div className="min-w-0 flex-1">
           <h2 className="truncate py-1 font-semibold leading-6">
@@ -37,7 +37,7 @@ export function ProjectCard({ project }: { project: Project }) {
               <bdi>{project.title}</bdi>
             </Link>
           </h2>
-          <Counts scenes={data?.scenes} title={project.title} />
+          <Counts summary={data} title={project.title} />
           {remove.error && (
             <p role="alert" className="mt-1 text-bad text-sm">
               Not deleted. {inWords(remove.error).message}
@@ -69,15 +69,13 @@ export function ProjectCard({ project }: { project: Project }) {
   );
 }
 
-function isBusy(scenes: readonly Scene[] | undefined): boolean {
-  if (!scenes) return false;
-  const { counts } = totalsOf(scenes);
-  return counts.waiting + counts.active > 0;
+function isBusy({ by_status }: ProjectSummary): boolean {
+  const { waiting, active } = countGroups(by_status);
+  return waiting + active > 0;
 }
 
 /** Up to four stills of what was stored. */
-function Posters({ scenes }: { scenes: readonly Scene[] }) {
-  const stills = scenes.filter((scene) => scene.media?.poster).slice(0, 4);
+function Posters({ stills }: { stills: ProjectSummary["stills"] }) {
   if (stills.length === 0) {
     return (
       <div className="grid aspect-video place-items-center bg-sunken">
@@ -93,10 +91,10 @@ function Posters({ scenes }: { scenes: readonly Scene[] }) {
         stills.length > 3 && "grid-rows-2",
       )}
     >
-      {stills.slice(0, stills.length > 3 ? 4 : stills.length > 1 ? 2 : 1).map((scene) => (
+      {stills.slice(0, stills.length > 3 ? 4 : stills.length > 1 ? 2 : 1).map((still) => (
         <img
-          key={scene.id}
-          src={contentUrl(scene, "poster")}
+          key={still.scene_id}
+          src={posterUrl(still)}
           alt=""
           loading="lazy"
           decoding="async"
@@ -107,15 +105,15 @@ function Posters({ scenes }: { scenes: readonly Scene[] }) {
   );
 }
 
-function Counts({ scenes, title }: { scenes: readonly Scene[] | undefined; title: string }) {
-  if (!scenes) return <p className="h-6" />;
-  if (scenes.length === 0) return <p className="min-h-6 text-muted text-sm leading-6">No scenes yet</p>;
-  const { counts, withLink } = totalsOf(scenes);
-  const isRunning = counts.waiting + counts.active > 0;
+function Counts({ summary, title }: { summary: ProjectSummary | undefined; title: string }) {
+  if (!summary) return <p className="h-6" />;
+  if (summary.scenes === 0) return <p className="min-h-6 text-muted text-sm leading-6">No scenes yet</p>;
+  const counts = countGroups(summary.by_status);
+  const withLink = Object.values(counts).reduce((sum, count) => sum + count);
   return (
     <>
       <p className="flex min-h-6 flex-wrap items-center gap-x-3 text-muted text-sm leading-6 tabular-nums">
-        <span>{isRunning ? `${counts.stored} of ${withLink} stored` : plural(scenes.length, "scene")}</span>
+        <span>{isBusy(summary) ? `${counts.stored} of ${withLink} stored` : plural(summary.scenes, "scene")}</span>
         {counts.failed > 0 && (
           <span className="flex items-center gap-1 text-bad">
             <CircleAlert aria-hidden className="size-3.5" />
@@ -123,7 +121,7 @@ function Counts({ scenes, title }: { scenes: readonly Scene[] | undefined; title
           </span>
         )}
       </p>
-      {isRunning && (
+      {isBusy(summary) && (
         <div className="my-1.5">
           <ProgressBar label={`Progress of ${title}`} percent={(counts.stored / Math.max(1, withLink)) * 100} />
         </div>
