@@ -1,8 +1,11 @@
 """Resolutions: asked for once, answered once, by whoever holds the claim, and never left without an end."""
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -231,6 +234,34 @@ async def test_a_source_that_tells_nothing_ends_at_the_deadline(
     assert (ended["status"], ended["error"]["code"], ended["media"]) == ("failed", "resolve.timeout", None)
     assert looking_children() == []
     assert list(resolver.settings.scratch_dir.glob("*")) == []
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A link whose answer's head never ends: a byte comes before any single read has waited too long."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+                while True:
+                    connection.sendall(b"a")
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/clip.mp4"
+        thread.join(5)
+
+
+async def test_an_answer_whose_head_never_ends_ends_at_the_deadline(async_database: Async, resolver: Resolver) -> None:
+    with dripping() as url:
+        made = await request(async_database, url)
+        begun = time.monotonic()
+        resolver.run(made["_id"])
+        assert time.monotonic() - begun < HASTY_SECONDS + 2
+    assert read(resolver.database, made)["error"]["code"] == "resolve.timeout"
 
 
 async def test_a_worker_that_stops_gives_the_resolution_back(
