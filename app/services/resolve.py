@@ -37,8 +37,13 @@ _ENDING_SECONDS = 10.0
 """What a worker is given beyond its time to end, and to write down what it found."""
 
 _TICK_SECONDS = 0.2
-_OURS = (InternalError, DiskFullError, EgressProxyError)
+_OURS = (DiskFullError, EgressProxyError)
 """What tells nothing of the link: a resolution that meets it has failed, any other error is its answer."""
+
+_OUR_HINT = (
+    "Ask again in a minute; if it stays, an operator finds the cause with `takeup doctor` or in the worker's log."
+)
+"""A scene is tried again by itself, a resolution is not."""
 
 log = getLogger(__name__)
 
@@ -66,12 +71,13 @@ class Resolver:
             return crud_resolution.give_back(self.database, claim, due_ms)
         except ResolutionError as failure:
             self._answer(claim, ResolutionStatus.FAILED, None, failure.failure())
+        except _OURS as failure:
+            self._answer(claim, ResolutionStatus.FAILED, None, {**failure.failure(), "hint": _OUR_HINT})
         except MediaError as failure:
-            status = ResolutionStatus.FAILED if isinstance(failure, _OURS) else ResolutionStatus.RESOLVED
-            self._answer(claim, status, None, failure.failure())
+            self._answer(claim, ResolutionStatus.RESOLVED, None, failure.failure())
         except Exception:
             log.exception("resolution %s broke", resolution_id)
-            self._answer(claim, ResolutionStatus.FAILED, None, InternalError().failure())
+            self._answer(claim, ResolutionStatus.FAILED, None, {**InternalError().failure(), "hint": _OUR_HINT})
         else:
             self._answer(claim, ResolutionStatus.RESOLVED, media, error)
         return False

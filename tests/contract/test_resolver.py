@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
 from app.core.config import Settings
 from app.core.database import Async, Sync, server_now_sync
@@ -19,6 +20,7 @@ from app.core.media_errors import RateLimitedError
 from app.crud import crud_hold
 from app.crud.crud_hold import Hold
 from app.demo.origin import Origin
+from app.embedded.ports import free_port
 from app.models.media import milliseconds
 from app.models.resolution import Resolution
 from app.services.admission import site_of
@@ -137,6 +139,38 @@ async def test_a_site_that_is_held_back_is_not_asked(async_database: Async, reso
     assert shown.error is not None
     assert shown.error.code == "fetch.rate_limited"
     assert origin.requests == {}
+
+
+@pytest.mark.parametrize("ill", ["disk", "proxy"])
+async def test_what_is_our_own_trouble_says_nothing_of_the_link(
+    async_database: Async, resolver: Resolver, origin: Origin, ill: str
+) -> None:
+    (file := resolver.settings.scratch_dir.with_name("file")).touch()
+    troubles: dict[str, dict[str, Any]] = {
+        "disk": {"takeup_scratch_dir": file / "scratch"},
+        "proxy": {"takeup_egress_proxy": SecretStr(f"http://127.0.0.1:{free_port()}")},
+    }
+    sick = Resolver(resolver.database, resolver.settings.model_copy(update=troubles[ill]))
+    made = await request(async_database, origin.url("watch.html"))
+    sick.run(made["_id"])
+    shown = Resolution.from_document(read(resolver.database, made))
+    assert (shown.status, shown.available) == ("failed", None)
+    assert shown.error is not None
+    assert shown.error.code == {"disk": "worker.disk_full", "proxy": "fetch.proxy"}[ill]
+    assert "by itself" not in shown.error.hint
+
+
+async def test_a_bug_of_ours_is_an_answer_too(
+    async_database: Async, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("app.services.resolve.open_direct", broken)
+    made = await request(async_database, "http://127.0.0.1/")
+    assert not resolver.run(made["_id"])
+    ended = read(resolver.database, made)
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "internal")
 
 
 async def test_what_is_too_long_is_described_all_the_same(
