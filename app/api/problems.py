@@ -74,7 +74,6 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """What any route may answer besides its own result, for the API's description."""
 
-
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "2"}}
 
 
