@@ -76,6 +76,20 @@ def store(  # noqa: PLR0917 - Typer reads them by name
 
 
 @app.command()
+def resolve(
+    url: Annotated[str, typer.Argument(help="Link to media, or to a page that holds it.")],
+    server: Server = None,
+    key: Key = None,
+    data_dir: DataDir = _DATA_DIR,
+    as_json: Json = False,
+) -> None:
+    """Tell what is behind a link without storing it; exit code 0 only where it can be stored."""
+    from app.commands.resolve import run_resolve  # noqa: PLC0415 - as above
+
+    run_resolve(_connection(server, key, data_dir), url, as_json=as_json)
+
+
+@app.command()
 def status(server: Server = None, key: Key = None, data_dir: DataDir = _DATA_DIR, as_json: Json = False) -> None:
     """Show what the service is doing."""
     from app.commands.status import run_status  # noqa: PLC0415 - as above
@@ -124,7 +138,7 @@ def worker(
     """Run a worker: for downloads, or the one that keeps every promise (one such worker is enough)."""
     if maintenance:
         serve.run_worker("maintenance", "maintenance", 1, beat=True)
-    serve.run_worker("media", "rescued,media,cleaning", concurrency, beat=False)
+    serve.run_worker("media", "rescued,resolving,media,cleaning", concurrency, beat=False)
 
 
 @app.command(hidden=True)

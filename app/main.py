@@ -10,7 +10,7 @@ from threading import Thread
 from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.api import events, health, media, monitor, projects, scenes, session, setup
+from app.api import events, health, media, monitor, projects, resolve, scenes, session, setup
 from app.api.callers import KeyPolicy
 from app.api.deps import API_PREFIX, Clients
 from app.api.middleware import (
@@ -104,7 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HeadersMiddleware, media_origin=origin_of(chosen.s3_endpoint_url))
     app.add_middleware(MetricsMiddleware)
     api = APIRouter(prefix=API_PREFIX, responses=PROBLEM_RESPONSES)
-    for module in (session, setup, projects, scenes, media, events, monitor):
+    for module in (session, setup, projects, scenes, resolve, media, events, monitor):
         api.include_router(module.router)
     api.include_router(media.project_router)
     app.include_router(api)

@@ -64,10 +64,10 @@ async def _workspace(caller: CallerDep) -> str:
 
 WorkspaceDep = Annotated[str, Depends(_workspace)]
 
-_ID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-Id = Annotated[str, Field(pattern=_ID_PATTERN, examples=["019a7c1e-5c3a-7b3e-9f0a-3d2b1c0a9e8d"])]
-ProjectId = Annotated[str, Path(pattern=_ID_PATTERN, description="A project's id")]
-SceneId = Annotated[str, Path(pattern=_ID_PATTERN, description="A scene's id")]
+ID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+Id = Annotated[str, Field(pattern=ID_PATTERN, examples=["019a7c1e-5c3a-7b3e-9f0a-3d2b1c0a9e8d"])]
+ProjectId = Annotated[str, Path(pattern=ID_PATTERN, description="A project's id")]
+SceneId = Annotated[str, Path(pattern=ID_PATTERN, description="A scene's id")]
 
 
 def _version(if_match: Annotated[str | None, Header(examples=['"7"'])] = None) -> int | None:

@@ -68,10 +68,13 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         412: "Edited by somebody else since",
         413: "Too large",
         422: "Not of the expected form",
+        429: "Too much at once",
         503: "The database does not answer",
     }.items()
 }
 """What any route may answer besides its own result, for the API's description."""
+
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "2"}}
 
 
 def describe_problems(app: FastAPI) -> None:
@@ -93,8 +96,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def on_takeup_error(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, TakeupError):
             raise error
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        return problem_response(problem_of(error), headers)
+        return problem_response(problem_of(error), _HEADERS.get(error.status))
 
     async def on_invalid_request(_: Request, error: Exception) -> JSONResponse:
         items = error.errors() if isinstance(error, RequestValidationError) else []

@@ -17,6 +17,7 @@ from app.core.process import die_with_parent
 from app.core.shutdown import ask_to_stop
 
 MEDIA_QUEUE = "media"
+RESOLVING_QUEUE = "resolving"
 RESCUED_QUEUE = "rescued"
 MAINTENANCE_QUEUE = "maintenance"
 CLEANING_QUEUE = "cleaning"
@@ -57,6 +58,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_time_limit": settings.takeup_job_seconds + 90,
         "task_default_queue": MEDIA_QUEUE,
         "task_routes": {
+            "app.tasks.media_tasks.resolve_media_task": {"queue": RESOLVING_QUEUE},
             "app.tasks.media_tasks.*": {"queue": MEDIA_QUEUE},
             "app.tasks.maintenance_tasks.reconcile_task": {"queue": MAINTENANCE_QUEUE},
             "app.tasks.maintenance_tasks.*": {"queue": CLEANING_QUEUE},

@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     takeup_reconcile_seconds: float = Field(10, gt=0)
     takeup_job_seconds: int = Field(3600, ge=10)
     takeup_read_timeout_seconds: float = Field(30, gt=0)
+    takeup_resolve_seconds: float = Field(60, ge=1, le=300)
     takeup_trash_seconds: float = Field(30, ge=0, le=86400)
     takeup_shutdown_seconds: float = Field(20, ge=1, le=3600)
     takeup_host_failures: int = Field(5, ge=1)

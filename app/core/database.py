@@ -44,6 +44,7 @@ INDEXES: dict[str, list[str]] = {
     "sessions": ["key_id", "expires_ms"],
     "idempotency": ["created_at"],
     "holds": ["updated_at"],
+    "resolutions": ["workspace", "due_ms", "expires_ms"],
 }
 """Each of one field: the embedded database finds nothing by an index of two
 (docs/decisions/0006-moments-ahead-are-numbers.md)."""

@@ -160,3 +160,41 @@ class UnavailableError(RequestError):
     message = "The database does not answer."
     hint = "Try again in a moment; `takeup doctor` tells what is wrong."
     status = 503
+
+
+class ResolutionNotFoundError(RequestError):
+    code = "resolve.not_found"
+    message = "There is no such resolution, or its time is over."
+    hint = "Ask for the link again; an answer is kept for a quarter of an hour."
+    status = 404
+
+
+class TooManyResolutionsError(RequestError):
+    code = "resolve.too_many"
+    message = "Too many links of this workspace are being looked at already."
+    hint = "Wait until some of them have their answer, then ask again."
+    status = 429
+
+
+class ResolutionError(TakeupError):
+    """Why a resolution, which is no request any more, has no answer."""
+
+    def failure(self) -> dict[str, str | bool]:
+        """The form in which its document keeps it."""
+        return {"code": self.code, "message": self.sentence, "hint": self.hint, "retryable": True}
+
+
+class ResolutionTimeoutError(ResolutionError):
+    code = "resolve.timeout"
+    message = "The site did not tell in time what it has there."
+    hint = (
+        "Ask again in a minute, or store it, which may take longer; TAKEUP_RESOLVE_SECONDS is an operator's to raise."
+    )
+    status = 504
+
+
+class ResolutionUnansweredError(ResolutionError):
+    code = "resolve.unanswered"
+    message = "No worker had time to look at this link."
+    hint = "Ask again, or store it, which waits for its turn; an operator can start more workers."
+    status = 503

@@ -10,7 +10,7 @@ from queue import Empty, Full, Queue
 from threading import Thread
 
 from app.tasks.maintenance_tasks import sweep_scene_task
-from app.tasks.media_tasks import download_media_task
+from app.tasks.media_tasks import download_media_task, resolve_media_task
 
 _WAITING_AT_MOST = 10_000
 _STOP_SECONDS = 3.0
@@ -29,6 +29,10 @@ class Bell:
     def store(self, scene_id: str, generation: int) -> None:
         """Have a worker look at the scene."""
         self._put(lambda: download_media_task.delay(scene_id, generation))
+
+    def resolve(self, resolution_id: str) -> None:
+        """Have a worker find out what is behind a link."""
+        self._put(lambda: resolve_media_task.delay(resolution_id))
 
     def sweep(self, scene_id: str) -> None:
         """Have a worker clean up after the scene."""

@@ -9,9 +9,10 @@ from app.core.config import get_settings
 from app.core.database import worker_database
 from app.core.redis import worker_announcer
 from app.services.reconcile import reconcile
+from app.services.resolve import settle_resolutions
 from app.services.storage.bucket import worker_bucket
 from app.services.sweep import abort_unowned_uploads, clean_up, sweep_once
-from app.tasks.media_tasks import download_media_task, ring_first
+from app.tasks.media_tasks import download_media_task, resolve_media_task, ring_first
 
 
 def _waiting_messages(queue: str) -> int:
@@ -32,6 +33,7 @@ def reconcile_task() -> None:
         waiting_messages=waiting,
         changed=worker_announcer().changed,
     )
+    settle_resolutions(worker_database(), get_settings(), ring=resolve_media_task.delay)
     if not _waiting_messages(CLEANING_QUEUE):
         clean_up_task.delay()
 

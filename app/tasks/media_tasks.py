@@ -1,4 +1,7 @@
-"""The task that takes one scene's media in. Its arguments are ids; what to do is read from the scene's document."""
+"""The tasks that take one scene's media in, or tell what is behind a link.
+
+Their arguments are ids; what to do is read from the scene's document, or the resolution's.
+"""
 
 import os
 import socket
@@ -13,6 +16,7 @@ from app.core.database import worker_database
 from app.core.redis import worker_announcer
 from app.services.fetch.scratch import sweep_scratch
 from app.services.intake import Intake
+from app.services.resolve import Resolver
 from app.services.storage.bucket import worker_bucket
 
 
@@ -39,6 +43,13 @@ def download_media_task(scene_id: str, generation: int) -> None:
 def ring_first(scene_id: str, generation: int) -> None:
     """Have a worker look at a scene that was under way already, before what waits in the backlog."""
     download_media_task.apply_async((scene_id, generation), queue=RESCUED_QUEUE)
+
+
+@celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
+def resolve_media_task(resolution_id: str) -> None:
+    """Find out what is behind this resolution's link, if it still waits for that."""
+    if Resolver(worker_database(), get_settings()).run(resolution_id):
+        resolve_media_task.delay(resolution_id)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -8,7 +8,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.cursor import Cursor
 
 from app.core.database import INDEXES, Document, Sync, server_now_sync
-from app.crud import crud_backlog, crud_deletion, crud_monitor
+from app.crud import crud_backlog, crud_deletion, crud_monitor, crud_resolution
 from app.crud.crud_scene import ALIVE
 from app.models.media import Status
 from tests.contract.conftest import insert_scene
@@ -22,6 +22,7 @@ QUESTIONS: dict[str, Ask] = {
     "what is deleted for good": lambda database: crud_deletion.due_deletions(database, server_now_sync(database), 500),
     "what workers hold": lambda database: iter(database["scenes"].find(crud_monitor.held_by_workers("w"))),
     "what was stored of late": lambda database: iter(database["scenes"].find(crud_monitor.stored_within("w", 7))),
+    "what has no answer": lambda database: crud_resolution.without_answer(database, server_now_sync(database), 500),
     "a project's scenes": lambda database: iter(database["scenes"].find({"project_id": "p", **ALIVE})),
 }
 

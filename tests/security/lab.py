@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from app.core.media_errors import MediaError
 from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
-from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
+from app.services.fetch.extract import Extraction, ExtractionProgress, described, extracted
 from app.services.fetch.guard import Guard
 from tests.security.addresses import AddressList, Entry, read_addresses
 from tests.security.canary import Canary, open_every_address
@@ -47,29 +47,46 @@ def _direct(entry: Entry) -> str:
 
 def _extract(folder: Path) -> Try:
     def attempt(entry: Entry) -> str:
-        job = Extraction(
-            url=entry.link,
-            limits=_LIMITS,
-            guard=Guard(),
-            max_duration_seconds=60,
-            max_playlist_entries=1000,
-            max_height=1080,
-            scratch=folder / "scratch",
-            keep_free_bytes=0,
-        )
-        with extracted(job, _PROGRESS):
+        with extracted(_extraction(entry, folder), _PROGRESS):
             return "stored"
 
     return attempt
 
 
+def _describe(folder: Path) -> Try:
+    """As for resolving a link: what speaks against it, or that it is a page so far as one looks."""
+
+    def attempt(entry: Entry) -> str:
+        _, refusal = described(_extraction(entry, folder), lambda: None)
+        return refusal.code if refusal else "page"
+
+    return attempt
+
+
+def _extraction(entry: Entry, folder: Path) -> Extraction:
+    return Extraction(
+        url=entry.link,
+        limits=_LIMITS,
+        guard=Guard(),
+        max_duration_seconds=60,
+        max_playlist_entries=1000,
+        max_height=1080,
+        scratch=folder / "scratch",
+        keep_free_bytes=0,
+    )
+
+
 def _chosen(listed: AddressList, path: str, *, whole: bool) -> list[Entry]:
-    """All (ffmpeg never sees the pages: each address once), or the first of each kind."""
+    """All (ffmpeg never sees the pages: each address once), or the first of each kind.
+
+    Describing and extracting refuse a link by the same lines; what they then read of a page differs.
+    """
     if path == "ffmpeg-unfenced":
         return list(listed.entries[:1])
     entries = reversed(listed.entries)
     if not whole:
-        return list({entry.name: entry for entry in entries}.values())
+        kinds = {entry.name: entry for entry in entries}
+        return [entry for entry in kinds.values() if path != "describe" or entry.has_page]
     return list({entry.to: entry for entry in entries}.values()) if path == "ffmpeg" else list(listed.entries)
 
 
@@ -83,6 +100,7 @@ def main(path: str, samples: str, folder: str, size: str = "all") -> None:
         "unguarded": lambda: _unguarded,
         "direct": lambda: _direct,
         "extract": lambda: _extract(Path(folder)),
+        "describe": lambda: _describe(Path(folder)),
         "ffmpeg": lambda: FfmpegPath(Path(folder)).attempt,
         "ffmpeg-unfenced": lambda: FfmpegPath(Path(folder), fenced=False).attempt,
     }

@@ -74,6 +74,12 @@ def test_extraction_path_reaches_none(samples: Path, tmp_path: Path, request: py
     assert wrongly_answered(rows, may_be_page=False) == []
 
 
+def test_describing_path_reaches_none(samples: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    rows = run("describe", samples, tmp_path, whole=request.config.getoption("--long"))
+    assert connected(rows) == []
+    assert wrongly_answered(rows, may_be_page=True) == []
+
+
 def test_ffmpeg_path_reaches_none(samples: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     rows = run("ffmpeg", samples, tmp_path, whole=request.config.getoption("--long"))
     assert connected(rows) == []

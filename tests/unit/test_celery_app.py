@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "S3_SECRET_ACCESS_KEY": "secret",
 }
 DOWNLOAD = "app.tasks.media_tasks.download_media_task"
+RESOLVE = "app.tasks.media_tasks.resolve_media_task"
 RECONCILE = "app.tasks.maintenance_tasks.reconcile_task"
 SWEEP = "app.tasks.maintenance_tasks.sweep_scene_task"
 ABORT = "app.tasks.maintenance_tasks.abort_unowned_uploads_task"
@@ -77,6 +78,7 @@ def settings() -> Settings:
 def test_registry_holds_these_tasks_and_their_queues(seen: Any) -> None:
     assert seen[0] == {
         DOWNLOAD: "media",
+        RESOLVE: "resolving",
         RECONCILE: "maintenance",
         SWEEP: "cleaning",
         CLEAN_UP: "cleaning",

@@ -12,9 +12,11 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from app.core.media_errors import (
     MEDIA_ERRORS,
     ExtractorFailedError,
+    MediaError,
     NotMediaError,
     StalledError,
 )
+from app.models.resolution import MediaDescription
 from app.services.child import Child, ChildDiedError, ChildSilentError, run_child
 from app.services.fetch.exchange import Limits
 from app.services.fetch.filename import clean_filename
@@ -64,8 +66,39 @@ def extracted(extraction: Extraction, progress: ExtractionProgress) -> Iterator[
         yield _source_of(path, title)
 
 
+def described(extraction: Extraction, check: Callable[[], None]) -> tuple[MediaDescription | None, MediaError | None]:
+    """What is behind a page, without downloading it, and what speaks against storing it; both may be known.
+
+    `check` is called often and may raise to stop it. Raises `fetch.stalled`, `extractor.failed` and
+    `worker.disk_full`.
+    """
+    with job_folder(extraction.scratch) as folder, _child(extraction, folder, describe=True) as child:
+        return _hear_description(child, check)
+
+
+def _hear_description(child: Child, check: Callable[[], None]) -> tuple[MediaDescription | None, MediaError | None]:
+    media = None
+    for message in child.messages(check, _SILENCE_SECONDS):
+        match message["type"]:
+            case "described":
+                media = MediaDescription.model_validate(message["media"])
+            case "error":
+                return media, MEDIA_ERRORS[message["code"]](message["detail"])
+            case "result":
+                return media, None
+    raise ExtractorFailedError
+
+
 def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> tuple[Path, str]:
+    with _child(extraction, folder) as child:
+        return _listen(child, progress, lambda needed: claim_space(folder, needed, extraction.keep_free_bytes))
+
+
+@contextmanager
+def _child(extraction: Extraction, folder: Path, *, describe: bool = False) -> Iterator[Child]:
+    """The extraction child; how it ends without an answer has a code."""
     job = {
+        "describe": describe,
         "url": extraction.url,
         "folder": str(folder),
         "guard": extraction.guard.as_json(),
@@ -80,7 +113,7 @@ def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> 
     }
     try:
         with run_child("app.services.fetch.extractor", job, folder) as child:
-            return _listen(child, progress, lambda needed: claim_space(folder, needed, extraction.keep_free_bytes))
+            yield child
     except ChildSilentError as error:
         raise StalledError from error
     except ChildDiedError as error:

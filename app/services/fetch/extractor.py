@@ -2,7 +2,7 @@
 
 Runs as a process of its own (`python -m app.services.fetch.extractor`), with no secret in its environment. It reads
 its job as one JSON line and writes JSON lines: `progress`, and at the end `result` or `error` (a code of
-docs/errors.md).
+docs/errors.md). A job to `describe` downloads nothing: it writes `described`, once or again with more, before the end.
 """
 
 import json
@@ -15,11 +15,20 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO, Any
 
-from app.core.media_errors import BlockedAddressError, EmptyContentError, MediaError, TooLargeError, TooLongError
+from app.core.media_errors import (
+    BlockedAddressError,
+    EmptyContentError,
+    MediaError,
+    NotMediaError,
+    TooLargeError,
+    TooLongError,
+)
 from app.services.confine import confine
+from app.services.fetch.description import chosen_formats, expected_bytes, of_info, with_file
 from app.services.fetch.extractor_network import route_through
 from app.services.fetch.fence import NetworkFence
 from app.services.fetch.guard import Guard, check_link
+from app.services.fetch.sniff import HEAD_BYTES, sniff
 
 _ADDRESS_SPACE_BYTES = 4 << 30
 _OPEN_FILES = 512
@@ -37,7 +46,7 @@ def main() -> int:
     confine(
         job["parent"],
         address_space=_ADDRESS_SPACE_BYTES,
-        file_bytes=job["max_bytes"] + (64 << 20),
+        file_bytes=(0 if job["describe"] else job["max_bytes"]) + (64 << 20),
         open_files=_OPEN_FILES,
         cpu_seconds=job["total_seconds"],
         network=True,
@@ -49,7 +58,7 @@ def main() -> int:
     route_through(guard, report.on_refusal)
     try:
         check_link(job["url"])
-        report.say(type="result", **_download(job, report))
+        report.say(type="result", **(_describe if job["describe"] else _download)(job, report))
     except Exception as error:  # noqa: BLE001 - whatever went wrong must become a code
         from app.services.fetch.extractor_failures import failure_of  # noqa: PLC0415 - imports yt-dlp
 
@@ -121,21 +130,33 @@ class _Reporter:
         return hook
 
 
-def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
-    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415 - after the confinement
+def _describe(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    """Say what there is before saying what speaks against it. Of a single file the first bytes are looked at."""
+    from app.services.fetch.extractor_session import first_bytes  # noqa: PLC0415 - imports yt-dlp
 
-    from app.services.fetch.extractor_session import GuardedYoutubeDL  # noqa: PLC0415 - imports yt-dlp
-
-    plugin_dirs.value = []
-    with GuardedYoutubeDL(_options(job, report)) as downloader:
-        info = downloader.extract_info(job["url"], download=False)
-        while info and info.get("_type") in {"playlist", "multi_video"}:
-            info = next((entry for entry in info.get("entries") or () if entry), None)
-        if not info:
-            raise EmptyContentError
+    with _session(job, report) as downloader:
+        info, entries = _extract(downloader, job)
+        description = of_info(info, entries)
+        report.say(type="described", media=description.model_dump())
         _check_info(info, job)
         report.found = True
-        report.say(type="found", total=_expected_bytes(info))
+        if len(chosen_formats(info)) == 1 and info.get("protocol") in {"http", "https"}:
+            head, length = first_bytes(downloader, info, HEAD_BYTES)
+            if (length or 0) > job["max_bytes"]:
+                raise TooLargeError
+            media_type = sniff(head)
+            if media_type is None:
+                raise NotMediaError if head else EmptyContentError
+            report.say(type="described", media=with_file(description, media_type, length).model_dump())
+    return {}
+
+
+def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    with _session(job, report) as downloader:
+        info, _ = _extract(downloader, job)
+        _check_info(info, job)
+        report.found = True
+        report.say(type="found", total=expected_bytes(info))
         with report.growing(Path(job["folder"])):
             done = downloader.process_ie_result(info, download=True)
     files = [Path(item["filepath"]) for item in done.get("requested_downloads") or () if item.get("filepath")]
@@ -146,10 +167,25 @@ def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
     return {"path": str(files[0]), "title": str(done.get("title") or "")[:_MAX_TITLE_LENGTH]}
 
 
-def _expected_bytes(info: dict[str, Any]) -> int | None:
-    chosen = info.get("requested_formats") or [info]
-    sizes = [item.get("filesize") or item.get("filesize_approx") for item in chosen]
-    return sum(map(int, sizes)) if all(sizes) else None
+def _session(job: dict[str, Any], report: _Reporter) -> Any:
+    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415 - after the confinement
+
+    from app.services.fetch.extractor_session import GuardedYoutubeDL  # noqa: PLC0415 - imports yt-dlp
+
+    plugin_dirs.value = []
+    return GuardedYoutubeDL(_options(job, report))
+
+
+def _extract(downloader: Any, job: dict[str, Any]) -> tuple[dict[str, Any], int | None]:
+    """What is behind the link, of a playlist its first entry; and how many entries that has."""
+    info = downloader.extract_info(job["url"], download=False)
+    entries = None
+    while info and info.get("_type") in {"playlist", "multi_video"}:
+        entries = entries or info.get("playlist_count")
+        info = next((entry for entry in info.get("entries") or () if entry), None)
+    if not info:
+        raise EmptyContentError
+    return info, entries
 
 
 def _check_info(info: dict[str, Any], job: dict[str, Any]) -> None:
@@ -160,7 +196,7 @@ def _check_info(info: dict[str, Any], job: dict[str, Any]) -> None:
         raise refusal
     if (info.get("duration") or 0) > job["max_duration_seconds"]:
         raise TooLongError
-    if (_expected_bytes(info) or 0) > job["max_bytes"]:
+    if (expected_bytes(info) or 0) > job["max_bytes"]:
         raise TooLargeError
 
 

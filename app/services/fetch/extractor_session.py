@@ -1,10 +1,12 @@
 """yt-dlp as Takeup runs it: no way out but requests', no page without an end, and no ffmpeg that fetches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 from yt_dlp import YoutubeDL
 from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.networking import Request
 
 from app.core.media_errors import (
     LiveContentError,
@@ -35,6 +37,14 @@ class GuardedYoutubeDL(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         response = super().urlopen(req)
         response.read = _bounded(response.read)
         return response
+
+
+def first_bytes(downloader: YoutubeDL, info: Mapping[str, Any], count: int) -> tuple[bytes, int | None]:
+    """The beginning of the file that a format is, and its length in bytes where that is declared."""
+    headers = {**(info.get("http_headers") or {}), "Accept-Encoding": "identity"}
+    with closing(downloader.urlopen(Request(info["url"], headers=headers))) as response:
+        length = response.get_header("Content-Length") or ""
+        return response.read(count), int(length) if length.isascii() and length.isdigit() else None
 
 
 def _bounded(read: Any) -> Any:
