@@ -23,6 +23,9 @@ from app.services.storage.bucket import Bucket, ObjectExistsError
 from app.services.storage.multipart import Stored, Target, Upload, Watcher, store_stream
 from app.services.transfer import Connections, complete, go_on, span_of, store_ranged
 
+_RATE_SECONDS = 60.0
+"""The time over which a source must reach its least rate."""
+
 
 @dataclass(frozen=True)
 class Acquisition:
@@ -167,6 +170,7 @@ class Acquisition:
             settings.takeup_job_seconds,
             settings.takeup_read_timeout_seconds,
             settings.takeup_min_bytes_per_second,
+            _RATE_SECONDS,
         )
 
     @property
