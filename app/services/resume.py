@@ -8,7 +8,7 @@ from app.services.fetch.ranges import Version
 from app.services.fetch.source import Source
 from app.services.storage.bucket import Bucket, UploadGoneError
 from app.services.storage.multipart import Target, Upload
-from app.services.transfer import missing_parts, span_of
+from app.services.transfer import missing_parts, part_count, span_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def find_resumable(bucket: Bucket, claim: Claim) -> Resumable | None:
     try:
         for part in bucket.parts(key, known["upload_id"]):
             start, stop = span_of(part.number, version.length, part_size)
-            if part.bytes == stop - start:
+            if part.number <= part_count(version.length, part_size) and part.bytes == stop - start:
                 standing[part.number] = part.etag
     except UploadGoneError:
         return None

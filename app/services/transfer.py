@@ -8,9 +8,9 @@ from logging import getLogger
 from threading import Lock, Thread
 
 from app.core.host_places import HostLimit, HostPlaces
-from app.core.media_errors import RateLimitedError
+from app.core.media_errors import ConnectionFailedError, MediaError, SourceChangedError
 from app.services.fetch.growth import Growth
-from app.services.fetch.ranged import PASSING, RangedFile, SpanReader
+from app.services.fetch.ranged import RangedFile, RangesIgnoredError, SpanReader
 from app.services.storage.multipart import (
     PARALLEL_PARTS,
     PartSender,
@@ -59,8 +59,7 @@ def store_ranged(target: Target, file: RangedFile, watcher: Watcher, connections
 def go_on(target: Target, file: RangedFile, upload: Upload, watcher: Watcher, connections: Connections) -> Stored:
     """Fetch the parts that do not stand yet, and make the object of all of them. Raises as `store_ranged` does."""
     length = file.version.length
-    missing = missing_parts(upload, length)
-    queue = PartQueue(missing, upload.part_size, max(connections.most, PARALLEL_PARTS) + 1)
+    queue = PartQueue(missing_parts(upload, length), upload.part_size, max(connections.most, PARALLEL_PARTS) + 1)
     sender = PartSender(target.bucket, upload, queue, watcher)
     with sender:
         _Crew(
@@ -71,19 +70,24 @@ def go_on(target: Target, file: RangedFile, upload: Upload, watcher: Watcher, co
             watcher=watcher,
             connections=connections,
         ).run()
-    return Stored(length, sender.complete(), sender.sha256)
+    return Stored(length, sender.complete(part_count(length, upload.part_size)), sender.sha256)
 
 
 def complete(target: Target, upload: Upload, length: int, watcher: Watcher) -> Stored:
     """Make the object of an upload all of whose parts stand."""
     sender = PartSender(target.bucket, upload, PartQueue((), upload.part_size, 0), watcher)
-    return Stored(length, sender.complete(), None)
+    return Stored(length, sender.complete(part_count(length, upload.part_size)), None)
 
 
 def missing_parts(upload: Upload, length: int) -> list[int]:
     """The numbers of the parts that do not stand yet, of a file of that length."""
-    count = -(-length // upload.part_size)
-    return [number for number in range(1, count + 1) if number not in upload.standing]
+    numbers = range(1, part_count(length, upload.part_size) + 1)
+    return [number for number in numbers if number not in upload.standing]
+
+
+def part_count(length: int, part_size: int) -> int:
+    """How many parts a file of that length has."""
+    return -(-length // part_size)
 
 
 def span_of(number: int, length: int, part_size: int) -> tuple[int, int]:
@@ -142,6 +146,8 @@ class _Crew:
                     self._start(self._help)
                 else:
                     ask_at = now + _ASK_AGAIN_SECONDS
+            if self._file.closed:  # by the keeper, while everybody may be waiting for the bucket
+                raise ConnectionFailedError
             if self._queue.wait_failed(_TICK_SECONDS):
                 return
 
@@ -169,7 +175,9 @@ class _Crew:
                 while taken := self._queue.take():
                     try:
                         self._fetch_part(reader, *taken)
-                    except (*PASSING, RateLimitedError) as error:
+                    except MediaError as error:
+                        if isinstance(error, SourceChangedError) and not isinstance(error, RangesIgnoredError):
+                            raise
                         log.info("one connection less to %s: %s", self._file.host, error)
                         self._turned_away = True
                         self._queue.put_back(*taken)

@@ -80,8 +80,10 @@ def open_direct(
 def reopen(url: str, opening: Opening, version: Version, start: int, stop: int) -> RangedFile | None:
     """The file that an earlier attempt began with, to go on from `start`; None where it is not that version any more.
 
-    The first request asks for the bytes up to `stop`. Raises the `link.*` and `fetch.*` errors.
+    The first request asks for the bytes up to `stop`. Raises the `link.*` and `fetch.*` errors, and `TooLargeError`.
     """
+    if version.length > opening.limits.max_bytes:
+        raise TooLargeError
     deadline = time.monotonic() + opening.limits.total_seconds
     exchange = _follow(url, opening, range_headers(start, stop, version.validator))
     file = RangedFile(exchange.address, version, opening.guard, opening.limits, deadline)

@@ -46,7 +46,7 @@ class Exchange:
         self._brakes: list[socket.socket] = []
         self._closed = False
         self._response: HTTPResponse | None = None
-        self._floor = RateFloor(limits.min_rate, limits.rate_seconds)
+        self.floor = RateFloor(limits.min_rate, limits.rate_seconds)
         parts = urlsplit(address)
         pool_class = GuardedHTTPSPool if parts.scheme == "https" else GuardedHTTPPool
         try:
@@ -127,7 +127,7 @@ class Exchange:
         if not chunk and self._closed:
             raise ConnectionFailedError
         if chunk:
-            self._floor.waited(time.monotonic() - began, len(chunk))
+            self.floor.waited(time.monotonic() - began, len(chunk))
         return chunk
 
     def close(self) -> None:

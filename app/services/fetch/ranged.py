@@ -24,17 +24,21 @@ from app.core.media_errors import (
 )
 from app.services.fetch.exchange import Exchange, Limits
 from app.services.fetch.guard import Guard
-from app.services.fetch.ranges import ContentRange, Version, content_range, contradicts, range_headers
+from app.services.fetch.ranges import ContentRange, Version, content_range, contradicts, range_headers, strong_validator
 from app.services.fetch.rate_floor import TooSlowError
 
-PASSING = (ConnectionFailedError, ServerFaultError, StalledError, TruncatedError)
+_PASSING = (ConnectionFailedError, ServerFaultError, StalledError, TruncatedError)
 """What another request for the rest may cure."""
 
 _TRIES = 4
 _SILENT_TRIES = 2  # each has waited for the whole read timeout
-_PAUSE_SECONDS = 0.2
+_PAUSE_SECONDS = 0.025
 
 Fetched = Callable[[int], None]
+
+
+class RangesIgnoredError(SourceChangedError):
+    """The whole file, of the same version, was sent for a part of it: this way it cannot be read in parts."""
 
 
 class RangedFile:
@@ -82,6 +86,10 @@ class RangedFile:
         """Wait; whether the file is still open."""
         return not self._closed.wait(seconds)
 
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
     def close(self) -> None:
         self._closed.set()
         with self._lock:
@@ -126,17 +134,19 @@ class SpanReader:
         """The bytes from `start` to `stop` (not in it), as they arrive, over as many requests as that takes."""
         failures = 0
         while start < stop:
+            began = time.monotonic()
             try:
                 under_way = self._given if self._given and self._at == start < self._given.stop else None
                 chunk = self._next(under_way or self._ask(start, stop), stop)
             except TooSlowError:
                 raise
-            except PASSING as error:
+            except _PASSING as error:
                 self._given = None
                 failures += 1
                 tries = _SILENT_TRIES if isinstance(error, StalledError) else _TRIES
-                if failures >= tries or not self._file.pause(_PAUSE_SECONDS * 2**failures):
+                if failures >= tries or not self._file.pause(_PAUSE_SECONDS * 4**failures):
                     raise
+                self._exchange.floor.waited(time.monotonic() - began, 0)
                 continue
             failures = 0
             start += len(chunk)
@@ -178,6 +188,8 @@ def given_range(exchange: Exchange, start: int, version: Version) -> ContentRang
         raise LoginRequiredError
     if status in {404, 410}:
         raise LinkNotFoundError
+    if status == 200 and strong_validator(exchange.response.headers) == version.validator:
+        raise RangesIgnoredError("(It answered a part's request with the whole file.)")
     if status in {200, 412, 416}:
         raise SourceChangedError
     if status != 206:

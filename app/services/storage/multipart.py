@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Self
 
 from app.core.config import MIB
@@ -99,16 +99,14 @@ def store_stream(
     first = next(parts, None)
     if first is None or first.size < part_size:
         return store_whole(target, first.body if first else bytearray(), watcher)
-    size = 0
+    size = number = 0
     with open_upload(target, part_size, watcher, keep=keep_upload) as upload:
         sender = PartSender(target.bucket, upload, queue, watcher)
         with sender:
-            sender.send(first)
-            size += first.size
-            for part in parts:
+            for part in chain([first], parts):
+                number, size = part.number, size + part.size
                 sender.send(part)
-                size += part.size
-        etag = sender.complete()
+        etag = sender.complete(number)
     return Stored(size, etag, sender.sha256)
 
 
@@ -200,8 +198,10 @@ class PartSender:
         part.holders = 2 if self._digest else 1
         self._pool.submit(self._send, part)
 
-    def complete(self) -> str:
-        """Make the object of the parts, all of which must be there; its ETag."""
+    def complete(self, count: int) -> str:
+        """Make the object of so many parts, all of which must be there; its ETag."""
+        if sorted(self._etags) != list(range(1, count + 1)):
+            raise ValueError(f"{len(self._etags)} parts are there, and not the {count} of the file")
         self._watcher.before_commit()
         parts: list[CompletedPartTypeDef] = [{"PartNumber": n, "ETag": self._etags[n]} for n in sorted(self._etags)]
         with storage_errors():
