@@ -98,7 +98,12 @@ def store_stream(
     parts = _cut(chunks, part_size, queue, watcher)
     first = next(parts, None)
     if first is None or first.size < part_size:
-        return store_whole(target, first.body if first else bytearray(), watcher)
+        body = bytearray()
+        if first is not None:
+            body = first.body
+            queue.let_go(first)
+        queue.close()
+        return store_whole(target, body, watcher)
     size = number = 0
     with open_upload(target, part_size, watcher, keep=keep_upload) as upload:
         sender = PartSender(target.bucket, upload, queue, watcher)
@@ -138,6 +143,8 @@ def _cut(chunks: Iterable[bytes], part_size: int, queue: PartQueue, watcher: Wat
             return
     if taken and filled:
         yield Part(*taken, filled)
+    elif taken:
+        queue.put_back(*taken)
 
 
 @contextmanager
@@ -185,6 +192,7 @@ class PartSender:
         if error is not None:
             self._queue.fail(error)
         self._pool.shutdown()
+        self._queue.close()
         if error is None and self._queue.error is not None:
             raise self._queue.error
 

@@ -2,9 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Condition, Lock
+
+_SPARES: deque[bytearray] = deque(maxlen=5)
+"""Memory of jobs that ended, for those that follow: made anew in the threads of each, it would pile up in the process,
+and fresh memory of this size costs a page fault for every 4 KiB of it."""
 
 
 @dataclass
@@ -36,7 +41,6 @@ class PartQueue:
         self._next = next(self._numbers, None)
         self._part_size = part_size
         self._unmade = buffers
-        # Used again: fresh memory of this size costs a page fault for every 4 KiB of it.
         self._free: deque[bytearray] = deque()
         self._put_back: list[tuple[int, bytearray]] = []
         self._filling = 0
@@ -71,7 +75,19 @@ class PartQueue:
         if self._free:
             return self._free.pop()
         self._unmade -= 1
+        with suppress(IndexError):
+            spare = _SPARES.pop()
+            if len(spare) == self._part_size:
+                return spare
         return bytearray(self._part_size)
+
+    def close(self) -> None:
+        """Leave the memory that nobody holds to other jobs; only when nobody takes parts any more."""
+        with self._condition:
+            _SPARES.extend(self._free)
+            _SPARES.extend(buffer for _, buffer in self._put_back)
+            self._free.clear()
+            self._put_back.clear()
 
     def filled(self) -> None:
         """One that was taken is fetched."""
