@@ -24,7 +24,7 @@ from app.services.storage.multipart import (
 )
 from app.services.storage.parts import Part, PartQueue
 
-_TICK_SECONDS = 0.05
+_TICK_SECONDS = 0.025
 _AT_FIRST = 2
 _ASK_AGAIN_SECONDS = 2.0
 """How long a host that had no place left is not asked for one."""

@@ -1,6 +1,6 @@
 """How many connections a download is worth: one more, as long as each brought more bytes a second than before."""
 
-_FIRST_SECONDS = 0.15
+_FIRST_SECONDS = 0.1
 _LONGEST_SECONDS = 2.0
 _ENOUGH_BYTES = 512 * 1024
 _GAIN = 1.1
