@@ -45,7 +45,7 @@ def test_it_is_tried_again_when_the_site_has_become_faster() -> None:
 
 def test_a_few_bytes_prove_nothing_for_a_while() -> None:
     growth = Growth(0.0)
-    assert not growth.wants_more(0.1, 100 * MIB)
+    assert not growth.wants_more(0.05, 100 * MIB)
     assert not growth.wants_more(0.5, 1000)
     assert growth.wants_more(2.1, 1000)
 
