@@ -219,6 +219,9 @@ def test_source_that_changes_while_it_is_fetched_is_fetched_anew_in_one_piece(
     first.write_bytes(body)
     second.write_bytes(body[: 2 * PART_BYTES] + body[2 * PART_BYTES :][::-1])
     first.replace(taken.folder / name)
+    # Fewer connections than parts, so that one is still to be asked for when the file changes.
+    settings = taken.intake.settings.model_copy(update={"takeup_fetch_connections": 2})
+    taken = replace(taken, intake=replace(taken.intake, settings=settings))
     taken.insert(origin.url(name, rate=SLOW // 3))
     attempt = Thread(target=taken.run)
     attempt.start()
