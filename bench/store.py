@@ -46,9 +46,9 @@ def pad_clip(folder: Path, mib: int) -> str:
     return name
 
 
-def takeup(stack: RunningStack, origin: Origin, name: str) -> float:
+def takeup(stack: RunningStack, origin: Origin, name: str, **faults: int) -> float:
     """Seconds from the request to the file being in the bucket."""
-    scene = stack.add(origin.url(name))
+    scene = stack.add(origin.url(name, **faults))
     began = time.perf_counter()
     stack.request(scene).raise_for_status()
     while True:

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     takeup_max_bytes: int = Field(10 * 1024 * MIB, ge=1)
     takeup_max_duration_seconds: int = Field(6 * 3600, ge=1)
     takeup_max_height: int = Field(1080, ge=144)
+    takeup_fetch_connections: int = Field(4, ge=1, le=16)
+    takeup_host_connections: int = Field(16, ge=1)
+    takeup_min_bytes_per_second: int = Field(1024, ge=0)
     takeup_max_body_bytes: int = Field(MIB, ge=1024)
 
     takeup_max_attempts: int = Field(5, ge=1, le=20)

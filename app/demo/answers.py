@@ -72,6 +72,8 @@ class AnswerHandler(BaseHTTPRequestHandler):
             attempt = self.site.attempts[self.path]
         try:
             faults = Faults.from_query(query)
+            if faults.delay_ms and self.site.closing.wait(faults.delay_ms / 1000):
+                raise ConnectionAbortedError("the origin is closing")
             if attempt <= faults.fail_first:
                 self._say(503, query)
             elif name.startswith("status/"):

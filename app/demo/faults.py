@@ -19,6 +19,7 @@ class Faults:
     truncate     close the connection after so many bytes
     stall_after  send nothing more after so many bytes, and keep the connection open
     rate         bytes per second, for this answer alone
+    delay_ms     milliseconds before this answer
     chunked      no Content-Length, no ranges
     noranges     answer every range request with the whole
     gzip         compress, if the client offers to unpack
@@ -30,6 +31,7 @@ class Faults:
     truncate: int | None = None
     stall_after: int | None = None
     rate: int | None = None
+    delay_ms: int = 0
     fail_first: int = 0
     chunked: bool = False
     noranges: bool = False
@@ -44,6 +46,7 @@ class Faults:
             truncate=_number(query, "truncate"),
             stall_after=_number(query, "stall_after"),
             rate=_number(query, "rate"),
+            delay_ms=_number(query, "delay_ms") or 0,
             fail_first=_number(query, "fail_first") or 0,
             chunked=query.get("chunked") == "1",
             noranges=query.get("noranges") == "1",

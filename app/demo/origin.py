@@ -35,6 +35,7 @@ class Origin:
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         """Bind and start at once. Raises OSError if the port is taken."""
+        self.folder = folder
         self._site = Site(folder)
         self._server = _Server((host, port), partial(AnswerHandler, self._site))
         self.host = host

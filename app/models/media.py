@@ -73,10 +73,14 @@ def moment_of(ms: int) -> datetime:
 
 
 class Progress(BaseModel):
-    """How far the present attempt is. Sizes in bytes, times in seconds; null where it cannot be known."""
+    """How far the present attempt is. Sizes in bytes, times in seconds; null where it cannot be known.
+
+    `bytes_done` are fetched, `bytes_stored` in the bucket; what an earlier attempt stored already is in both.
+    """
 
     percent: float | None = None
     bytes_done: int = 0
+    bytes_stored: int = 0
     bytes_total: int | None = None
     speed_bps: float = 0
     eta_s: float | None = None

@@ -5,35 +5,27 @@ One call takes one generation of one scene as far as it goes. It ends `ready`, `
 removes what it made, and writes nothing more.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
 
 from app.core.config import Settings
 from app.core.database import DatabaseError, Sync, server_now_sync
-from app.core.media_errors import DiskFullError, InternalError, MediaError, StorageUnavailableError
+from app.core.media_errors import DiskFullError, InternalError, MediaError
 from app.core.redis import Changed, unannounced
 from app.core.shutdown import stopping_for
 from app.crud import crud_backlog, crud_lease
 from app.crud.crud_lease import Claim, Ending
 from app.crud.crud_scene import find_scene_sync
 from app.models.media import Status, milliseconds
+from app.services.acquire import Acquisition
 from app.services.admission import Admission
-from app.services.adoption import stored_original
-from app.services.fetch.direct import open_direct
-from app.services.fetch.exchange import Limits
-from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
-from app.services.fetch.guard import Guard
 from app.services.fetch.scratch import NoRoomYetError
-from app.services.fetch.source import Source
 from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
 from app.services.process.inspect import Inspection, inspect
 from app.services.retry import may_retry, retry_delay
 from app.services.storage import keys
-from app.services.storage.bucket import Bucket, ObjectExistsError
-from app.services.storage.multipart import Target, Upload, Watcher, store_stream
+from app.services.storage.bucket import Bucket
 from app.services.sweep import sweep_scene
 
 _HAND_OVER_SECONDS = 5.0
@@ -99,7 +91,7 @@ class Intake:
         return stopping is not None and stopping > seconds - min(_HAND_OVER_SECONDS, seconds / 2)
 
     def _take_in(self, claim: Claim, keeper: LeaseKeeper) -> None:
-        original = self._adopted(claim, keeper) or self._fetch(claim, keeper)
+        original = Acquisition(self.bucket, self.settings, claim, keeper).original()
         keeper.advance(Status.PROCESSING)
         found = inspect(
             self.bucket,
@@ -110,74 +102,7 @@ class Intake:
         )
         poster = self._store_poster(claim, found)
         keeper.check()
-        self._finish(claim, original, {"probe": found.probe, "poster": poster})
-
-    def _fetch(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any]:
-        """Resolve the link, and store what is there; the document's `original`."""
-        try:
-            with self._source(claim, keeper) as source:
-                return self._store(claim, keeper, source)
-        except ObjectExistsError:
-            stored = stored_original(self.bucket, claim, keeper.check)
-            if stored is None:
-                raise StorageUnavailableError from None
-            return stored
-        except MediaError:
-            keeper.check()  # a read that the keeper ended is no failure of the source
-            raise
-
-    @contextmanager
-    def _source(self, claim: Claim, keeper: LeaseKeeper) -> Iterator[Source]:
-        settings = self.settings
-        limits = Limits(settings.takeup_max_bytes, settings.takeup_job_seconds, settings.takeup_read_timeout_seconds)
-        guard = Guard.of_settings(settings)
-        direct = open_direct(claim.source_url, guard, limits, keeper.on_stop)
-        if direct is not None:
-            try:
-                keeper.advance(Status.DOWNLOADING)
-                keeper.meter.expect(direct.length)
-                yield direct
-            finally:
-                direct.close()
-            return
-        keeper.advance(Status.DOWNLOADING)
-        extraction = Extraction(
-            url=claim.source_url,
-            limits=limits,
-            guard=guard,
-            max_duration_seconds=settings.takeup_max_duration_seconds,
-            max_playlist_entries=settings.takeup_max_playlist_entries,
-            max_height=settings.takeup_max_height,
-            scratch=settings.scratch_dir,
-            keep_free_bytes=settings.takeup_min_free_bytes,
-        )
-        progress = ExtractionProgress(keeper.check, keeper.meter.expect, keeper.meter.set_fetched)
-        with extracted(extraction, progress) as source:
-            keeper.meter.expect(source.length)
-            yield source
-
-    def _store(self, claim: Claim, keeper: LeaseKeeper, source: Source) -> dict[str, Any]:
-        key = keys.original_key(claim.project_id, claim.scene_id, claim.generation, source.media_type.extension)
-        target = Target(self.bucket, key, source.media_type.content_type)
-        stored = store_stream(
-            target, source.chunks, source.length or self.settings.takeup_max_bytes, _IntakeWatcher(keeper, source)
-        )
-        return {
-            "key": key,
-            "bytes": stored.bytes,
-            "content_type": target.content_type,
-            "filename": source.filename,
-            "etag": stored.etag,
-            "checksum": f"sha256:{stored.sha256}",
-        }
-
-    def _adopted(self, claim: Claim, keeper: LeaseKeeper) -> dict[str, Any] | None:
-        """What an earlier attempt stored and could not write down any more; its unfinished upload is aborted."""
-        if claim.is_first:
-            return None
-        if claim.upload:
-            self.bucket.abort_upload(claim.upload["key"], claim.upload["upload_id"])
-        return stored_original(self.bucket, claim, keeper.check)
+        self._finish(claim, original, {"probe": found.probe, "poster": poster}, keeper.meter.resumed)
 
     def _store_poster(self, claim: Claim, found: Inspection) -> dict[str, Any] | None:
         if found.poster is None:
@@ -186,11 +111,11 @@ class Intake:
         self.bucket.put(key, found.poster, "image/webp", only_new=False)
         return {"key": key, "width": found.poster_width, "height": found.poster_height}
 
-    def _finish(self, claim: Claim, original: dict[str, Any], found: dict[str, Any]) -> None:
+    def _finish(self, claim: Claim, original: dict[str, Any], found: dict[str, Any], resumed: int = 0) -> None:
         alone = claim.is_first and claim.generation == 1
         if not alone:
             crud_backlog.note_sweep(self.database, claim.scene_id, server_now_sync(self.database))
-        ending = Ending("ready", bytes_done=original["bytes"])
+        ending = Ending("ready", bytes_done=original["bytes"], resumed_bytes=resumed)
         fields = {"original": original, "upload": None, **found}
         if not crud_lease.end_attempt(self.database, claim, Status.READY, ending, fields):
             raise LeaseLostError
@@ -216,7 +141,7 @@ class Intake:
             self._give_back(claim)
             return
         again = may_retry(error.policy, claim.attempt, claim.max_attempts)
-        ending = Ending("retrying" if again else "failed", error.failure(), keeper.meter.stored)
+        ending = Ending("retrying" if again else "failed", error.failure(), keeper.meter.stored, keeper.meter.resumed)
         now = server_now_sync(self.database)
         if again:
             due_ms = milliseconds(now, retry_delay(error, claim.attempt, self.settings))
@@ -244,6 +169,8 @@ class Intake:
             return False
         prefix = keys.generation_prefix(claim.project_id, claim.scene_id, claim.generation)
         try:
+            for upload in list(self.bucket.open_uploads(prefix)):
+                self.bucket.abort_upload(upload.key, upload.upload_id)
             self.bucket.delete(list(self.bucket.keys(prefix)))
         except MediaError:
             log.warning("scene %s: discarding is left to the reconciler", claim.scene_id, exc_info=True)
@@ -255,27 +182,3 @@ class Intake:
             sweep_scene(self.database, self.bucket, claim.project_id, claim.scene_id)
         except (MediaError, DatabaseError):
             log.warning("scene %s: the sweep is left to the reconciler", claim.scene_id, exc_info=True)
-
-
-class _IntakeWatcher(Watcher):
-    """Keeps the scene's document in step with the transfer."""
-
-    def __init__(self, keeper: LeaseKeeper, source: Source) -> None:
-        self._keeper = keeper
-        self._source = source
-
-    def fetched(self, count: int) -> None:
-        self._keeper.check()
-        if not self._source.local:
-            self._keeper.meter.add_fetched(count)
-
-    def stored(self, count: int) -> None:
-        self._keeper.meter.add_stored(count)
-
-    def upload_made(self, upload: Upload) -> None:
-        known = {"key": upload.key, "upload_id": upload.upload_id, "part_size": upload.part_size}
-        self._keeper.note_upload(known, another=upload.asked_again)
-
-    def before_commit(self) -> None:
-        self._keeper.check()  # a source that the keeper ended may look as if it had come to its end
-        self._keeper.advance(Status.UPLOADING)

@@ -98,8 +98,11 @@ class LeaseKeeper:
             raise LeaseLostError
         self._announce()
 
-    def note_upload(self, upload: Mapping[str, Any], *, another: bool) -> None:
-        """Write the multipart upload down, and whether another may be open. Raises `LeaseLostError`."""
+    def note_upload(self, upload: Mapping[str, Any] | None, *, another: bool = False) -> None:
+        """Write the multipart upload down, or that there is none any more, and whether another may be open.
+
+        Raises `LeaseLostError`.
+        """
         if not crud_lease.note_upload(self._database, self.claim, upload, another=another):
             self._lost.set()
             raise LeaseLostError
@@ -126,7 +129,7 @@ class LeaseKeeper:
     def _stands(self) -> bool:
         now = time.monotonic()
         progress = self.meter.snapshot()
-        moved = any(progress[name] != self._written.get(name) for name in ("bytes_done", "stalled"))
+        moved = any(progress[name] != self._written.get(name) for name in ("bytes_done", "bytes_stored", "stalled"))
         try:
             if moved or now - self._renewed_at >= self._lease_seconds / 3:
                 self._written = progress

@@ -5,6 +5,7 @@ from threading import Lock
 from typing import Any
 
 _HALF_LIFE_SECONDS = 2.0
+_SHORTEST_SECONDS = 0.1
 _STALLED_AFTER_SECONDS = 10.0
 _PERCENT_BEFORE_PROCESSING = 98.0
 
@@ -16,20 +17,30 @@ class ProgressMeter:
         self._lock = Lock()
         self._fetched = 0
         self._stored = 0
+        self._resumed = 0
         self._total: int | None = None
-        self._speed = 0.0
-        self._measured_at = time.monotonic()
-        self._measured_bytes = 0
-        self._last_byte_at = time.monotonic()
+        now = time.monotonic()
+        self._fetching = _Rate(now)
+        self._storing = _Rate(now)
+        self._last_byte_at = now
 
     @property
     def stored(self) -> int:
-        """Bytes in the bucket."""
+        """Bytes that this attempt brought into the bucket."""
         return self._stored
+
+    @property
+    def resumed(self) -> int:
+        """Bytes that an earlier attempt brought there, and that this one went on from."""
+        return self._resumed
 
     def expect(self, total: int | None) -> None:
         """The length in bytes, once it is known."""
         self._total = total
+
+    def resume(self, count: int) -> None:
+        """So many bytes are in the bucket already: they are done, and say nothing of the speed."""
+        self._resumed = count
 
     def add_fetched(self, count: int) -> None:
         with self._lock:
@@ -49,27 +60,42 @@ class ProgressMeter:
             self._last_byte_at = time.monotonic()
 
     def snapshot(self) -> dict[str, Any]:
-        """The `Progress` of models/media.py; bytes move twice, from the source and into the bucket."""
+        """The `Progress` of models/media.py.
+
+        Speed and time left are those of fetching, with which storing keeps step, and those of storing after that.
+        """
         with self._lock:
-            moved = self._fetched + self._stored
-            self._measure(moved)
-            total = max(self._total, self._fetched) if self._total else None
-            left = 2 * total - moved if total else None
+            now = time.monotonic()
+            self._fetching.measure(now, self._fetched)
+            self._storing.measure(now, self._stored)
+            fetched, stored = (self._resumed + count for count in (self._fetched, self._stored))
+            total = max(self._total, fetched) if self._total else None
+            all_fetched = total is not None and fetched >= total
+            speed, done = (self._storing.speed, stored) if all_fetched else (self._fetching.speed, fetched)
             return {
-                "percent": round(_PERCENT_BEFORE_PROCESSING * moved / (2 * total), 1) if total else None,
-                "bytes_done": self._fetched,
+                "percent": round(_PERCENT_BEFORE_PROCESSING * (fetched + stored) / (2 * total), 1) if total else None,
+                "bytes_done": fetched,
+                "bytes_stored": stored,
                 "bytes_total": total,
-                "speed_bps": round(self._speed / 2),
-                "eta_s": round(left / self._speed, 1) if left is not None and self._speed > 1 else None,
-                "stalled": time.monotonic() - self._last_byte_at > _STALLED_AFTER_SECONDS,
+                "speed_bps": round(speed),
+                "eta_s": round((total - done) / speed, 1) if total and speed > 1 else None,
+                "stalled": now - self._last_byte_at > _STALLED_AFTER_SECONDS,
             }
 
-    def _measure(self, moved: int) -> None:
-        """Exponential smoothing with a half-life of two seconds."""
-        now = time.monotonic()
-        elapsed = now - self._measured_at
-        if elapsed < 0.1:
+
+class _Rate:
+    """Bytes a second, smoothed exponentially with a half-life of two seconds."""
+
+    def __init__(self, now: float) -> None:
+        self.speed = 0.0
+        self._at = now
+        self._bytes = 0
+
+    def measure(self, now: float, count: int) -> None:
+        """So many bytes have moved until now, in all."""
+        elapsed = now - self._at
+        if elapsed < _SHORTEST_SECONDS:
             return
         kept = 0.5 ** (elapsed / _HALF_LIFE_SECONDS)
-        self._speed = kept * self._speed + (1 - kept) * (moved - self._measured_bytes) / elapsed
-        self._measured_at, self._measured_bytes = now, moved
+        self.speed = kept * self.speed + (1 - kept) * (count - self._bytes) / elapsed
+        self._at, self._bytes = now, count

@@ -1,4 +1,7 @@
-"""A worker that stops between any two of its steps: what services/intake.py does, in its order, by its own methods."""
+"""A worker that stops between any two of its steps: what services/intake.py does, in its order, by its own methods.
+
+Its uploads name no version of a source: each is left for the next attempt, which cannot go on with it.
+"""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -9,6 +12,7 @@ from app.core.database import Document, Sync
 from app.core.media_errors import MediaError
 from app.crud.crud_lease import Claim
 from app.models.media import ACTIVE, Status
+from app.services.acquire import Acquisition
 from app.services.adoption import stored_original
 from app.services.intake import Intake
 from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
@@ -75,19 +79,17 @@ class Worker:
             yield
             yield from self._take_in()
         except LeaseLostError:
-            self._abort()
             self.leaving = True
             yield
             self.intake._leave(self.claim)
         except HandOverError:
-            self._abort()
             self.intake._give_back(self.claim)
         except MediaError as error:
-            self._abort()
             self.intake._fail(self.claim, self.keeper, error)
 
     def _take_in(self) -> Generator[None, None, None]:
-        original = self.intake._adopted(self.claim, self.keeper)
+        acquisition = Acquisition(self.bucket, self.intake.settings, self.claim, self.keeper)
+        original = acquisition.adopted() or acquisition._resumed()
         yield
         if original is None:
             self.keeper.advance(Status.DOWNLOADING)

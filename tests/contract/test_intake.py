@@ -17,6 +17,7 @@ from app.crud import crud_lease
 from app.crud.crud_lease import Claim
 from app.demo.origin import Origin
 from app.models.media import Status, milliseconds
+from app.services.acquire import Acquisition
 from app.services.fetch.scratch import claim_space, job_folder
 from app.services.intake import Intake
 from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
@@ -39,6 +40,10 @@ def intake(database: Sync, bucket: Bucket, settings: Settings) -> Intake:
 
 def keeper_of(database: Sync, claim: Claim) -> LeaseKeeper:
     return LeaseKeeper(database, claim, 30, 60)
+
+
+def acquisition_of(intake: Intake, claim: Claim, keeper: LeaseKeeper) -> Acquisition:
+    return Acquisition(intake.bucket, intake.settings, claim, keeper)
 
 
 def test_an_attempt_that_lost_its_scene_deletes_nothing_when_it_fails(
@@ -106,7 +111,7 @@ def test_what_an_attempt_stored_before_it_was_given_back_is_not_left_behind(
     assert claim is not None
     bucket.put(place.key(1, "original.webm"), b"second", "video/webm")
     work = keeper_of(database, claim)
-    if intake._adopted(claim, work) is None:
+    if acquisition_of(intake, claim, work).adopted() is None:
         work.advance(Status.DOWNLOADING)
         work.advance(Status.UPLOADING)
     work.advance(Status.PROCESSING)
@@ -126,7 +131,7 @@ def test_upload_of_an_attempt_that_was_given_back_is_aborted_by_the_next(
     again = crud_lease.claim(database, place.scene_id, 1, "w", 30)
     assert again is not None
     assert again.attempt == 1
-    intake._adopted(again, keeper_of(database, again))
+    assert acquisition_of(intake, again, keeper_of(database, again))._resumed() is None
     assert list(bucket.open_uploads(place.prefix)) == []
 
 

@@ -16,7 +16,7 @@ from tests.fleet import Fleet, running_fleet
 from tests.servers import shared_samples
 from tests.stack import QUICK, RunningStack, running_stack
 
-GROUPS = ((1,), (3, 4, 6, 8), (5, 7, 9, 10, 11), (12, 13, 15), (19, 22), (25,))
+GROUPS = ((1,), (3, 4, 6, 8), (5, 7, 9, 10, 11), (12, 13, 15), (19, 22), (2, 16, 17, 18, 20, 21), (25,))
 """Experiments that share a service, where several run at once: the groups take about the same time."""
 
 ALONE = {25}

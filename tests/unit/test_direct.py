@@ -159,7 +159,21 @@ def test_busy_site_says_how_long_to_wait(origin: Origin, header: str, seconds: f
 @pytest.mark.parametrize("faults", [{"truncate": 100_000}, {"truncate": 100_000, "chunked": 1}, {"truncate": 300}])
 def test_short_body_is_truncated(origin: Origin, faults: dict[str, int]) -> None:
     with pytest.raises(TruncatedError):
-        read_all(origin.url("clip.mp4", **faults))
+        read_all(origin.url("clip.mp4", noranges=1, **faults))
+
+
+@pytest.mark.parametrize("faults", [{"truncate": 100_000}, {"stall_after": 700_000}])
+def test_site_that_knows_ranges_is_asked_for_the_rest(origin: Origin, faults: dict[str, int]) -> None:
+    body = read_all(origin.url("clip.mp4", **faults), HASTY)
+    assert hashlib.sha256(body).hexdigest() == origin.sha256("clip.mp4")
+    assert origin.bytes_sent["clip.mp4"] == len(body)
+
+
+def test_site_that_knows_no_ranges_gives_one_stream(origin: Origin) -> None:
+    with opened(origin.url("clip.mp4", noranges=1)) as source:
+        assert source.ranged is None
+        assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256("clip.mp4")
+    assert origin.requests["clip.mp4"] == 1
 
 
 def test_cap_is_kept_by_the_declared_length_before_any_byte(origin: Origin) -> None:
@@ -188,7 +202,7 @@ def test_total_time_is_kept_although_bytes_come(origin: Origin) -> None:
 def test_silent_origin_is_stalled_soon(origin: Origin, after: int) -> None:
     begun = time.monotonic()
     with pytest.raises(StalledError):
-        read_all(origin.url("clip.mp4", stall_after=after), HASTY)
+        read_all(origin.url("clip.mp4", stall_after=after, noranges=1), HASTY)
     assert time.monotonic() - begun < 3
 
 

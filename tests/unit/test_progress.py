@@ -77,6 +77,39 @@ def test_steady_flow_shows_its_speed_and_the_time_left(move_clock: Callable[[flo
     assert shown["eta_s"] == pytest.approx(80, rel=0.02)
 
 
+def test_speed_is_that_of_fetching_and_of_storing_when_all_is_fetched(move_clock: Callable[[float], None]) -> None:
+    meter = ProgressMeter()
+    meter.expect(40 * MIB)
+    for _ in range(20):
+        move_clock(1)
+        meter.add_fetched(2 * MIB)
+        shown = meter.snapshot()
+        if shown["bytes_done"] == 20 * MIB:
+            assert shown["speed_bps"] == pytest.approx(2 * MIB, rel=0.05)
+            assert shown["eta_s"] == pytest.approx(10, rel=0.05)
+    for _ in range(20):
+        move_clock(1)
+        meter.add_stored(MIB)
+        shown = meter.snapshot()
+    assert (shown["bytes_done"], shown["bytes_stored"]) == (40 * MIB, 20 * MIB)
+    assert shown["speed_bps"] == pytest.approx(MIB, rel=0.02)
+    assert shown["eta_s"] == pytest.approx(20, rel=0.02)
+
+
+def test_bytes_of_an_earlier_attempt_are_done_and_no_speed(move_clock: Callable[[float], None]) -> None:
+    meter = ProgressMeter()
+    meter.expect(10 * MIB)
+    meter.resume(8 * MIB)
+    move_clock(1)
+    shown = meter.snapshot()
+    assert (shown["bytes_done"], shown["bytes_stored"], shown["speed_bps"]) == (8 * MIB, 8 * MIB, 0)
+    assert shown["percent"] == pytest.approx(78.4)
+    meter.add_fetched(MIB)
+    meter.add_stored(MIB)
+    shown = meter.snapshot()
+    assert (shown["bytes_done"], meter.stored, meter.resumed) == (9 * MIB, MIB, 8 * MIB)
+
+
 def test_speed_forgets_half_in_two_seconds(move_clock: Callable[[float], None]) -> None:
     meter = ProgressMeter()
     for _ in range(20):

@@ -1,14 +1,20 @@
-"""A link that is the media itself: one guarded request, read as a stream.
+"""A link that is the media itself: one guarded request tells what it is, and is the beginning of it.
+
+That request asks for the first part alone. A site that knows ranges answers 206, and connections can share the rest;
+one that does not answers 200, and the file is read as one stream.
 
 Every byte is counted against the cap; a body shorter than its Content-Length is a failure (RFC 9110, section 8.6).
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urljoin
 
+from app.core.config import MIB
 from app.core.media_errors import (
     EmptyContentError,
+    ExpiredAddressError,
     FetchTimeoutError,
     InvalidLinkError,
     LinkNotFoundError,
@@ -16,6 +22,7 @@ from app.core.media_errors import (
     NotMediaError,
     RateLimitedError,
     ServerFaultError,
+    SourceChangedError,
     TooLargeError,
     TruncatedError,
     UnsupportedLinkError,
@@ -23,48 +30,123 @@ from app.core.media_errors import (
 from app.services.fetch.exchange import Exchange, Limits
 from app.services.fetch.filename import display_filename
 from app.services.fetch.guard import Guard, check_link, check_redirect
+from app.services.fetch.ranged import RangedFile, given_range
+from app.services.fetch.ranges import Version, content_range, range_headers, strong_validator
 from app.services.fetch.sniff import HEAD_BYTES, MediaType, sniff
 from app.services.fetch.source import Source
 
 _MANIFEST_HEADS = (b"#EXTM3U", b"<?xml", b"<MPD")
 _MANIFEST_TYPES = ("mpegurl", "dash+xml", "svg")
 
+_FIRST_BYTES = 8 * MIB
+"""What the first request asks for: a part of an upload, as long as the file needs no larger ones."""
+
 OnOpen = Callable[[Callable[[], None]], None]
 
 
-def open_direct(url: str, guard: Guard, limits: Limits, on_open: OnOpen = lambda _: None) -> Source | None:
+@dataclass(frozen=True)
+class Opening:
+    """How links are opened: by whom, within which limits, and who is given what ends the reading.
+
+    `on_open` is called before each request is sent; what it is given may be called from any thread.
+    """
+
+    guard: Guard
+    limits: Limits
+    on_open: OnOpen = lambda _: None
+
+
+def open_direct(
+    url: str, guard: Guard, limits: Limits, on_open: OnOpen = lambda _: None, *, ranges: bool = True
+) -> Source | None:
     """The media at the link; None where there is a page (or a manifest) that an extractor must read.
 
-    `on_open` is given what ends the request under way, from any thread, before each is sent.
-    Raises the `link.*`, `fetch.*`, `content.*` and `media.not_media` errors.
+    `on_open` is as in `Opening`; without `ranges` the file is one stream. Raises the `link.*`, `fetch.*`, `content.*`
+    and `media.not_media` errors.
     """
+    opening = Opening(guard, limits, on_open)
     deadline = time.monotonic() + limits.total_seconds
-    exchange = _follow(url, guard, limits, on_open)
+    exchange = _first_answer(url, opening) if ranges else _follow(url, opening, {})
     try:
-        if not _has_content(exchange):
-            exchange.close()
-            return None
-        chunks = _counted(exchange, limits, deadline)
-        head, first = _head_of(chunks)
-        media_type = _identify(head, exchange)
+        source = _source_of(exchange, opening, deadline)
     except BaseException:
         exchange.close()
         raise
-    if media_type is None:
+    if source is None:
+        exchange.close()
+    return source
+
+
+def reopen(url: str, opening: Opening, version: Version, start: int, stop: int) -> RangedFile | None:
+    """The file that an earlier attempt began with, to go on from `start`; None where it is not that version any more.
+
+    The first request asks for the bytes up to `stop`. Raises the `link.*` and `fetch.*` errors, and `TooLargeError`.
+    """
+    if version.length > opening.limits.max_bytes:
+        raise TooLargeError
+    deadline = time.monotonic() + opening.limits.total_seconds
+    exchange = _follow(url, opening, range_headers(start, stop, version.validator))
+    file = RangedFile(exchange.address, version, opening.guard, opening.limits, deadline)
+    try:
+        file.begin_with(exchange, given_range(exchange, start, version), ())
+    except (SourceChangedError, ExpiredAddressError):
         exchange.close()
         return None
+    except BaseException:
+        exchange.close()
+        raise
+    opening.on_open(file.close)
+    return file
+
+
+def _first_answer(url: str, opening: Opening) -> Exchange:
+    """The answer to the first part's range, or to a plain request where that range does not serve."""
+    exchange = _follow(url, opening, range_headers(0, _FIRST_BYTES))
+    if exchange.response.status == 416 or (exchange.response.status == 206 and not _is_usable(exchange)):
+        exchange.close()
+        return _follow(url, opening, {})
+    return exchange
+
+
+def _is_usable(exchange: Exchange) -> bool:
+    """Whether the range begins at the beginning, and the rest can be asked for, if there is any."""
+    given = content_range(exchange.header("Content-Range"))
+    if given is None or given.start > 0:
+        return False
+    return given.stop == given.total or strong_validator(exchange.response.headers) is not None
+
+
+def _source_of(exchange: Exchange, opening: Opening, deadline: float) -> Source | None:
+    if not _has_content(exchange):
+        return None
+    given = content_range(exchange.header("Content-Range")) if exchange.response.status == 206 else None
+    length = given.total if given else exchange.length
+    if length is not None and length > opening.limits.max_bytes:
+        raise TooLargeError
+    chunks = _counted(exchange, given.stop if given else length, opening.limits, deadline)
+    head, first = _head_of(chunks)
+    media_type = _identify(head, exchange)
+    if media_type is None:
+        return None
     name = display_filename(exchange.address, exchange.header("Content-Disposition"), media_type.extension)
-    return Source(media_type, exchange.length, name, _joined(first, chunks), exchange.close)
+    validator = strong_validator(exchange.response.headers)
+    version = Version(validator, length) if validator and length is not None else None
+    if given is None or version is None:
+        return Source(media_type, length, name, _joined(first, chunks), exchange.close, version=version)
+    file = RangedFile(exchange.address, version, opening.guard, opening.limits, deadline)
+    file.begin_with(exchange, given, first)
+    opening.on_open(file.close)
+    return Source(media_type, length, name, file.chunks(), file.close, version=version, ranged=file)
 
 
-def _follow(url: str, guard: Guard, limits: Limits, on_open: OnOpen) -> Exchange:
+def _follow(url: str, opening: Opening, headers: Mapping[str, str]) -> Exchange:
     """The answer behind the redirects that the guard allows, each vetted anew; https never falls back to http."""
     address = check_link(url)
-    for _ in range(guard.max_redirects + 1):
-        exchange = Exchange(address, guard, limits)
-        on_open(exchange.close)
+    for _ in range(opening.guard.max_redirects + 1):
+        exchange = Exchange(address, opening.guard, opening.limits)
+        opening.on_open(exchange.close)
         try:
-            exchange.send()
+            exchange.send(headers)
             location = exchange.response.get_redirect_location()
             if not location:
                 return exchange
@@ -98,14 +180,11 @@ def _has_content(exchange: Exchange) -> bool:
         raise ServerFaultError(f"(HTTP {status})")
     if status in {204, 205}:
         raise EmptyContentError
-    return status in {200, 203}
+    return status in {200, 203, 206}
 
 
-def _counted(exchange: Exchange, limits: Limits, deadline: float) -> Iterator[bytes]:
+def _counted(exchange: Exchange, declared: int | None, limits: Limits, deadline: float) -> Iterator[bytes]:
     """The body in pieces as they arrive, checked against cap, deadline and declared length."""
-    declared = exchange.length
-    if declared is not None and declared > limits.max_bytes:
-        raise TooLargeError
     count = 0
     while chunk := exchange.read():
         count += len(chunk)

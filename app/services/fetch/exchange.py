@@ -1,9 +1,11 @@
-"""One guarded GET and its answer, which any thread can end at once.
+"""One guarded connection for GETs, one after the other, and the answer under way, which any thread can end at once.
 
 No transparent decoding (`Accept-Encoding: identity`), so that a compressed bomb stays small.
 """
 
 import socket
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError, Rea
 
 from app.core.media_errors import ConnectionFailedError, InvalidLinkError, StalledError, TruncatedError
 from app.services.fetch.guard import Guard, GuardedHTTPPool, GuardedHTTPSPool
+from app.services.fetch.rate_floor import RateFloor
 
 USER_AGENT = "Mozilla/5.0 (compatible; Takeup)"
 _CONNECT_TIMEOUT_SECONDS = 10.0
@@ -23,21 +26,27 @@ _HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "ident
 
 @dataclass(frozen=True)
 class Limits:
-    """What one download may take: bytes, seconds in all, and seconds without a byte."""
+    """What one download may take: bytes, seconds in all, seconds without a byte, and the least bytes a second.
+
+    The rate is looked at over `rate_seconds`.
+    """
 
     max_bytes: int
     total_seconds: float
     read_seconds: float
+    min_rate: int = 0
+    rate_seconds: float = 60
 
 
 class Exchange:
-    """A request to one address. Raises `MediaError`s of the `link.*` and `fetch.*` codes."""
+    """Requests to one address. Raises `MediaError`s of the `link.*` and `fetch.*` codes."""
 
     def __init__(self, address: str, guard: Guard, limits: Limits) -> None:
         self.address = address
         self._brakes: list[socket.socket] = []
         self._closed = False
         self._response: HTTPResponse | None = None
+        self.floor = RateFloor(limits.min_rate, limits.rate_seconds)
         parts = urlsplit(address)
         pool_class = GuardedHTTPSPool if parts.scheme == "https" else GuardedHTTPPool
         try:
@@ -54,13 +63,23 @@ class Exchange:
         except LocationValueError as error:
             raise InvalidLinkError from error
 
-    def send(self) -> None:
-        """Send the request, and read the answer's head."""
+    def send(self, headers: Mapping[str, str] | None = None) -> None:
+        """Send a request, with these headers too, and read the answer's head.
+
+        The connection of the request before is used again if its answer was read to its end.
+        """
+        if self._response is not None:
+            self._response.close()
         parts = urlsplit(self.address)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             response = self._pool.urlopen(
-                "GET", target, headers=_HEADERS, redirect=False, preload_content=False, decode_content=False
+                "GET",
+                target,
+                headers={**_HEADERS, **(headers or {})},
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
             )
         except ReadTimeoutError as error:
             raise StalledError from error
@@ -96,6 +115,7 @@ class Exchange:
 
     def read(self) -> bytes:
         """What has arrived of the body, at least one byte; b"" at its end, but never because of `close`."""
+        began = time.monotonic()
         try:
             chunk = self.response.read1(_CHUNK_BYTES, decode_content=False)
         except ReadTimeoutError as error:
@@ -106,16 +126,14 @@ class Exchange:
             raise ConnectionFailedError from error
         if not chunk and self._closed:
             raise ConnectionFailedError
+        if chunk:
+            self.floor.waited(time.monotonic() - began, len(chunk))
         return chunk
 
     def close(self) -> None:
-        """End it, also while another thread waits for bytes."""
+        """End it for good, also while another thread waits for bytes."""
         self._closed = True
-        while self._brakes:
-            brake = self._brakes.pop()
-            with suppress(OSError):
-                brake.shutdown(socket.SHUT_RDWR)
-            brake.close()
+        self._let_go_of_sockets(shut_down=True)
         if self._response is not None:
             self._response.close()
         self._pool.close()
@@ -125,4 +143,15 @@ class Exchange:
         if self._closed:
             connection.close()
             raise ConnectionFailedError
+        self._let_go_of_sockets(shut_down=False)
         self._brakes.append(connection.dup())
+        if self._closed:  # between the look above and now
+            self._let_go_of_sockets(shut_down=True)
+
+    def _let_go_of_sockets(self, *, shut_down: bool) -> None:
+        while self._brakes:
+            brake = self._brakes.pop()
+            with suppress(OSError):
+                if shut_down:
+                    brake.shutdown(socket.SHUT_RDWR)
+            brake.close()

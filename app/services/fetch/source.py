@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from app.services.fetch.ranged import RangedFile
+from app.services.fetch.ranges import Version
 from app.services.fetch.sniff import MediaType
 
 
@@ -11,6 +13,8 @@ class Source:
     """Media that is ready to be read once: what it is, its length in bytes (None: unknown), and its bytes.
 
     `close` ends it at once from any thread: a read under way then fails. `local` media is on our disk already.
+    `version` is what another attempt may go on with, and `ranged` the same file for several connections, where the site
+    allows that; whoever reads that leaves `chunks` alone.
     """
 
     media_type: MediaType
@@ -19,3 +23,5 @@ class Source:
     chunks: Iterator[bytes]
     close: Callable[[], None]
     local: bool = False
+    version: Version | None = None
+    ranged: RangedFile | None = None

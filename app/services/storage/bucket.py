@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 
 from app.core.config import Settings, get_settings
-from app.core.media_errors import NoBucketError, StorageDeniedError, StorageUnavailableError
+from app.core.media_errors import Blame, NoBucketError, StorageDeniedError, StorageUnavailableError
 from app.services.storage import keys
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class ObjectExistsError(Exception):
 
 class UploadGoneError(StorageUnavailableError):
     """The multipart upload was ended behind our back (R2 aborts after seven days); a new attempt makes a new one."""
+
+    blame = Blame.NOBODY
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ class ListedObject:
     key: str
     bytes: int
     modified: datetime
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A part of a multipart upload."""
+
+    number: int
+    bytes: int
+    etag: str
 
 
 @dataclass(frozen=True)
@@ -219,10 +230,15 @@ class Bucket:
 
     def upload_bytes(self, upload: OpenUpload) -> int:
         """How much the parts of a multipart upload hold. Raises `UploadGoneError`."""
+        return sum(part.bytes for part in self.parts(upload.key, upload.upload_id))
+
+    def parts(self, key: str, upload_id: str) -> Iterator[StoredPart]:
+        """The parts that a multipart upload has so far. Raises `UploadGoneError`."""
         with storage_errors():
-            parts = self.client.get_paginator("list_parts")
-            pages = parts.paginate(Bucket=self.name, Key=upload.key, UploadId=upload.upload_id)
-            return sum(part["Size"] for page in pages for part in page.get("Parts", ()))
+            pages = self.client.get_paginator("list_parts").paginate(Bucket=self.name, Key=key, UploadId=upload_id)
+            for page in pages:
+                for part in page.get("Parts", ()):
+                    yield StoredPart(part["PartNumber"], part["Size"], part["ETag"])
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """End a multipart upload and drop its parts; one that is gone is no error."""

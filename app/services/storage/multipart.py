@@ -1,20 +1,21 @@
-"""Storing a stream of unknown or great length: in parts, a few of them under way at once, never whole in memory.
+"""Storing a file in parts, a few of them under way at once, never whole in memory.
 
 All parts but the last have one size, fixed when the upload is made (R2 error 10048 refuses others); S3 takes parts of
 5 MiB to 5 GiB, and 10,000 of them. What one job holds is (PARALLEL_PARTS + 1) parts.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from itertools import chain, count
+from typing import TYPE_CHECKING, Self
 
 from app.core.config import MIB
-from app.core.media_errors import MediaError
-from app.services.storage.bucket import Bucket, content_md5, storage_errors
+from app.core.media_errors import MediaError, StorageUnavailableError
+from app.services.storage.bucket import Bucket, UploadGoneError, content_md5, storage_errors
+from app.services.storage.parts import OrderedDigest, Part, PartQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 PART_BYTES = 8 * MIB
 PARALLEL_PARTS = 4
 _MAX_PARTS = 10_000
+_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+"""Before a part is sent again, after all that botocore has tried by itself."""
 
 
 def part_size_for(length: int) -> int:
@@ -41,11 +44,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Stored:
-    """What was stored: size, the bucket's ETag, and the SHA-256 (hexadecimal) of what was sent."""
+    """What was stored: size, the bucket's ETag, and the SHA-256 (hexadecimal) of what was sent.
+
+    The checksum is None where parts stood already that nobody here has seen.
+    """
 
     bytes: int
     etag: str
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,15 @@ class Upload:
     upload_id: str
     part_size: int
     asked_again: bool = False
+    standing: Mapping[int, str] = field(default_factory=dict)
+    """The ETags of the parts that are in the bucket already, by number."""
 
 
 class Watcher:
-    """Who is told of the progress, and may stop it by raising; each method does nothing by itself."""
+    """Who is told of the progress, and may stop it by raising; each method does nothing by itself.
+
+    Bytes are told of from several threads.
+    """
 
     def fetched(self, count: int) -> None:
         """So many bytes more came from the source."""
@@ -74,110 +85,131 @@ class Watcher:
         """All bytes are in the bucket; the object appears next."""
 
 
-def store_stream(target: Target, chunks: Iterable[bytes], length: int, watcher: Watcher) -> Stored:
+def store_stream(
+    target: Target, chunks: Iterable[bytes], length: int, watcher: Watcher, *, keep_upload: bool = False
+) -> Stored:
     """Store what `chunks` yields at `target`, whose key must be free. `length`: bytes at most.
 
     Raises `ObjectExistsError` where it is not free, what the source or the watcher raises, and the `storage.*` errors.
-    Whatever is raised, no multipart upload is left behind.
+    Whatever is raised, no multipart upload is left behind, unless another attempt can use it and so it is to be kept.
     """
-    digest = sha256()
     part_size = part_size_for(length)
-    buffers = _Buffers(part_size)
-    parts = _cut(chunks, buffers, digest.update, watcher.fetched)
-    first = next(parts, bytearray())
-    if len(first) < part_size:
-        watcher.before_commit()
-        etag = target.bucket.put(target.key, first, target.content_type)
-        watcher.stored(len(first))
-        return Stored(len(first), etag, digest.hexdigest())
-    with _open_upload(target, buffers, watcher) as sender:
-        sender.send(first)
-        for part in parts:
-            sender.send(part)
-        etag = sender.complete()
-    return Stored(sender.size, etag, digest.hexdigest())
+    queue = PartQueue(count(1), part_size, PARALLEL_PARTS + 1)
+    parts = _cut(chunks, part_size, queue, watcher)
+    first = next(parts, None)
+    if first is None or first.size < part_size:
+        body = bytearray()
+        if first is not None:
+            body = first.body
+            queue.let_go(first)
+        queue.close()
+        return store_whole(target, body, watcher)
+    size = number = 0
+    with open_upload(target, part_size, watcher, keep=keep_upload) as upload:
+        sender = PartSender(target.bucket, upload, queue, watcher)
+        with sender:
+            for part in chain([first], parts):
+                number, size = part.number, size + part.size
+                sender.send(part)
+        etag = sender.complete(number)
+    return Stored(size, etag, sender.sha256)
 
 
-class _Buffers:
-    """Memory for parts, used again: fresh memory of this size costs a page fault for every 4 KiB of it."""
-
-    def __init__(self, part_size: int) -> None:
-        self.part_size = part_size
-        self._free: deque[bytearray] = deque()
-
-    def take(self) -> bytearray:
-        return self._free.pop() if self._free else bytearray(self.part_size)
-
-    def give_back(self, buffer: bytearray) -> None:
-        if len(buffer) == self.part_size:
-            self._free.append(buffer)
+def store_whole(target: Target, body: bytearray, watcher: Watcher) -> Stored:
+    """Store a file that fits into one part with one request."""
+    digest = OrderedDigest()
+    digest.add(Part(1, body, len(body)))
+    watcher.before_commit()
+    etag = target.bucket.put(target.key, body, target.content_type)
+    watcher.stored(len(body))
+    return Stored(len(body), etag, digest.hexdigest())
 
 
-def _cut(
-    chunks: Iterable[bytes], buffers: _Buffers, digest: Callable[[bytes], None], fetched: Callable[[int], None]
-) -> Iterator[bytearray]:
-    """Gather chunks into parts of one size; the last may be shorter."""
-    part, filled = buffers.take(), 0
-    for chunk in chunks:
-        digest(chunk)
-        fetched(len(chunk))
+def _cut(chunks: Iterable[bytes], part_size: int, queue: PartQueue, watcher: Watcher) -> Iterator[Part]:
+    """Gather chunks into parts of one size; the last may be shorter. Ends early where sending has failed."""
+    taken, filled = queue.take(), 0
+    for chunk in chunks if taken else ():
+        watcher.fetched(len(chunk))
         rest = memoryview(chunk)
-        while rest:
-            taken = rest[: buffers.part_size - filled]
-            part[filled : filled + len(taken)] = taken
-            filled, rest = filled + len(taken), rest[len(taken) :]
-            if filled == buffers.part_size:
-                yield part
-                part, filled = buffers.take(), 0
-    if filled:
-        yield part[:filled]
+        while rest and taken:
+            number, buffer = taken
+            piece = rest[: part_size - filled]
+            buffer[filled : filled + len(piece)] = piece
+            filled, rest = filled + len(piece), rest[len(piece) :]
+            if filled == part_size:
+                yield Part(number, buffer, filled)
+                taken, filled = queue.take(), 0
+        if not taken:
+            return
+    if taken and filled:
+        yield Part(*taken, filled)
+    elif taken:
+        queue.put_back(*taken)
 
 
 @contextmanager
-def _open_upload(target: Target, buffers: _Buffers, watcher: Watcher) -> Iterator["_PartSender"]:
-    """A new multipart upload, aborted where the block raises; an abort that fails is left to the reconciler."""
+def open_upload(target: Target, part_size: int, watcher: Watcher, *, keep: bool) -> Iterator[Upload]:
+    """A new multipart upload; unless it is to be kept, it is aborted where the block raises.
+
+    An abort that fails is left to the reconciler.
+    """
     client, bucket = target.bucket.client, target.bucket
     with storage_errors():
         answer = client.create_multipart_upload(Bucket=bucket.name, Key=target.key, ContentType=target.content_type)
     asked_again = answer["ResponseMetadata"]["RetryAttempts"] > 0
-    upload = Upload(target.key, answer["UploadId"], buffers.part_size, asked_again)
+    upload = Upload(target.key, answer["UploadId"], part_size, asked_again)
+    noted = False
     try:
         watcher.upload_made(upload)
-        with ThreadPoolExecutor(PARALLEL_PARTS, thread_name_prefix="part") as pool:
-            yield _PartSender(bucket, upload, pool, watcher, buffers)
+        noted = True
+        yield upload
     except BaseException:
-        with suppress(MediaError):
-            bucket.abort_upload(upload.key, upload.upload_id)
+        if not (keep and noted):
+            with suppress(MediaError):
+                bucket.abort_upload(upload.key, upload.upload_id)
         raise
 
 
-class _PartSender:
-    """Sends parts a few at a time; blocks while all hands are busy, so that memory stays bounded."""
+class PartSender:
+    """Sends parts a few at a time, and counts their checksum; what fails, fails the queue that the parts come from.
 
-    def __init__(
-        self, bucket: Bucket, upload: Upload, pool: ThreadPoolExecutor, watcher: Watcher, buffers: _Buffers
-    ) -> None:
+    Leaving it waits for the parts under way; nothing is sent any more after a failure.
+    """
+
+    def __init__(self, bucket: Bucket, upload: Upload, queue: PartQueue, watcher: Watcher) -> None:
         self._bucket = bucket
         self._upload = upload
-        self._pool = pool
+        self._queue = queue
         self._watcher = watcher
-        self._buffers = buffers
-        self._pending: set[Future[int]] = set()
-        self._etags: dict[int, str] = {}
-        self._sent = 0
-        self.size = 0
+        self._etags = dict(upload.standing)
+        self._digest = None if upload.standing else OrderedDigest()
+        self._pool = ThreadPoolExecutor(PARALLEL_PARTS, thread_name_prefix="part")
 
-    def send(self, part: bytearray) -> None:
-        while len(self._pending) >= PARALLEL_PARTS:
-            self._collect()
-        self._sent += 1
-        self.size += len(part)
-        self._pending.add(self._pool.submit(self._send_part, self._sent, part))
+    def __enter__(self) -> Self:
+        return self
 
-    def complete(self) -> str:
-        """Wait for the parts under way, and make the object of them; its ETag."""
-        while self._pending:
-            self._collect()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._queue.fail(error)
+        self._pool.shutdown()
+        self._queue.close()
+        if error is None and self._queue.error is not None:
+            raise self._queue.error
+
+    @property
+    def sha256(self) -> str | None:
+        """Of all the parts; None where some stood already."""
+        return self._digest.hexdigest() if self._digest else None
+
+    def send(self, part: Part) -> None:
+        """Send it when a hand is free. Its memory goes back to the queue."""
+        part.holders = 2 if self._digest else 1
+        self._pool.submit(self._send, part)
+
+    def complete(self, count: int) -> str:
+        """Make the object of so many parts, all of which must be there; its ETag."""
+        if sorted(self._etags) != list(range(1, count + 1)):
+            raise ValueError(f"{len(self._etags)} parts are there, and not the {count} of the file")
         self._watcher.before_commit()
         parts: list[CompletedPartTypeDef] = [{"PartNumber": n, "ETag": self._etags[n]} for n in sorted(self._etags)]
         with storage_errors():
@@ -190,21 +222,39 @@ class _PartSender:
             )
         return answer["ETag"]
 
-    def _collect(self) -> None:
-        done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
-        for future in done:
-            self._watcher.stored(future.result())
+    def _send(self, part: Part) -> None:
+        if self._queue.error is not None:
+            return
+        try:
+            for counted in self._digest.add(part) if self._digest else ():
+                self._queue.let_go(counted)
+            self._etags[part.number] = self._patiently(part)
+            self._watcher.stored(part.size)
+            self._queue.let_go(part)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits for all of them
+            self._queue.fail(error)
 
-    def _send_part(self, number: int, part: bytearray) -> int:
+    def _patiently(self, part: Part) -> str:
+        """Send the part, again after a pause where the bucket fails for now; its ETag."""
+        body = part.body
+        for pause in _PAUSES_SECONDS:
+            try:
+                return self._send_once(part.number, body)
+            except UploadGoneError:
+                raise
+            except StorageUnavailableError:
+                if self._queue.wait_failed(pause * random.uniform(0.5, 1.5)):
+                    raise
+        return self._send_once(part.number, body)
+
+    def _send_once(self, number: int, body: bytearray) -> str:
         with storage_errors():
             answer = self._bucket.client.upload_part(
                 Bucket=self._bucket.name,
                 Key=self._upload.key,
                 UploadId=self._upload.upload_id,
                 PartNumber=number,
-                Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray; its stubs do not say so
-                ContentMD5=content_md5(part),
+                Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray; its stubs do not say so
+                ContentMD5=content_md5(body),
             )
-        self._etags[number] = answer["ETag"]
-        self._buffers.give_back(part)
-        return len(part)
+        return answer["ETag"]

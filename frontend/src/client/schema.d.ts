@@ -860,6 +860,8 @@ export interface components {
         /**
          * Progress
          * @description How far the present attempt is. Sizes in bytes, times in seconds; null where it cannot be known.
+         *
+         *     `bytes_done` are fetched, `bytes_stored` in the bucket; what an earlier attempt stored already is in both.
          */
         Progress: {
             /**
@@ -867,6 +869,11 @@ export interface components {
              * @default 0
              */
             bytes_done: number;
+            /**
+             * Bytes Stored
+             * @default 0
+             */
+            bytes_stored: number;
             /** Bytes Total */
             bytes_total?: number | null;
             /** Eta S */

@@ -6,6 +6,7 @@ import { bytesInWords, totalsOf } from "./totals";
 const progress = {
   percent: 25,
   bytes_done: 500_000,
+  bytes_stored: 0,
   bytes_total: 1_000_000,
   speed_bps: 100_000,
   eta_s: 15,

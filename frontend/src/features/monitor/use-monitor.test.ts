@@ -10,7 +10,7 @@ function work(worker: string, sceneId: string): Monitor["work"][number] {
     text: "",
     source_url: "https://example.com/a.mp4",
     status: "downloading",
-    progress: { bytes_done: 0, speed_bps: 0, stalled: false },
+    progress: { bytes_done: 0, bytes_stored: 0, speed_bps: 0, stalled: false },
     started_at: "2026-11-22T12:00:00Z",
   };
 }

@@ -1,0 +1,175 @@
+"""One direct file from a local origin into the embedded S3, in parts, against what a person would use instead.
+
+    python -m bench.fetch [--mib 1 64 1024] [--rounds 5]
+
+Three origins: a fast one, one that limits each connection to 50 MB/s, and one that takes 50 ms for each answer. The
+peers are whole processes; Takeup is a service, so it is timed from the request to the file being in the bucket (bell,
+claim, fetch and store are in it, the probe is not), and its CPU seconds are those of its download processes. `rclone`
+is measured where it is installed.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from app.demo.origin import Origin
+from app.demo.samples import make_samples
+from bench.store import pad_clip, peak_mib, takeup
+from tests.stack import RunningStack, running_stack
+
+ORIGINS: dict[str, dict[str, int]] = {
+    "fast": {},
+    "50 MB/s per connection": {"rate": 50_000_000},
+    "50 ms per answer": {"delay_ms": 50},
+}
+TUNED = """
+import sys, boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+endpoint, key, secret, bucket, path = sys.argv[1:]
+config = Config(request_checksum_calculation="when_required", s3={"payload_signing_enabled": False})
+client = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
+                      region_name="auto", config=config)
+parts = TransferConfig(multipart_chunksize=16 << 20, multipart_threshold=16 << 20, max_concurrency=4)
+client.upload_file(path, bucket, "bench/peer.mp4", Config=parts)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run took: seconds, seconds of CPU, and MiB of memory at most."""
+
+    wall: float
+    cpu: float
+    peak_mib: float
+
+
+def run(*commands: list[str], environment: dict[str, str] | None = None) -> Cost:
+    """Whole processes, one after the other."""
+    began, cpu, peak = time.perf_counter(), 0.0, 0.0
+    for command in commands:
+        process = subprocess.Popen(
+            command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.stderr is not None
+        with process.stderr as errors:
+            if process.returncode:
+                raise SystemExit(f"{command}: {errors.read().decode()}")
+        cpu += usage.ru_utime + usage.ru_stime
+        peak = max(peak, usage.ru_maxrss / 1024)
+    return Cost(time.perf_counter() - began, cpu, peak)
+
+
+def run_takeup(stack: RunningStack, origin: Origin, name: str, **faults: int) -> Cost:
+    def cpu() -> float:
+        return sum(sum(child.cpu_times()[:2]) for child in stack.pool_children())
+
+    before = cpu()
+    wall = takeup(stack, origin, name, **faults)
+    return Cost(wall, cpu() - before, peak_mib(stack))
+
+
+def peers(stack: RunningStack, folder: Path, name: str, link: str) -> dict[str, Callable[[], Cost]]:
+    settings = stack.settings
+    secret = settings.s3_secret_access_key.get_secret_value()
+    place = [settings.s3_endpoint_url, settings.s3_access_key_id, secret, settings.s3_bucket]
+
+    def upload(path: Path) -> list[str]:
+        return [sys.executable, "-c", TUNED, *place, str(path)]
+
+    copy, target = folder / "samples" / name, folder / "downloaded.mp4"
+    extract = [
+        sys.executable,
+        "-m",
+        "yt_dlp",
+        "--quiet",
+        "--no-progress",
+        "--force-overwrites",
+        "-o",
+        str(target),
+        link,
+    ]
+    ways = {
+        "limit: curl to nowhere": lambda: run(["curl", "--silent", "--fail", "--output", "/dev/null", link]),
+        "limit: tuned upload_file of a local copy": lambda: run(upload(copy)),
+        "yt-dlp, then tuned upload_file": lambda: run(extract, upload(target)),
+    }
+    rclone = shutil.which("rclone")
+    if rclone:
+        remote = {
+            "RCLONE_CONFIG_BENCH_TYPE": "s3",
+            "RCLONE_CONFIG_BENCH_PROVIDER": "Other",
+            "RCLONE_CONFIG_BENCH_ENDPOINT": settings.s3_endpoint_url,
+            "RCLONE_CONFIG_BENCH_ACCESS_KEY_ID": settings.s3_access_key_id,
+            "RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY": secret,
+            "RCLONE_S3_NO_CHECK_BUCKET": "true",
+        }
+        aim = f"bench:{settings.s3_bucket}/bench/peer.mp4"
+        piped = f"curl --silent --fail '{link}' | {rclone} rcat {aim}"
+        ways["rclone copyurl"] = lambda: run([rclone, "copyurl", link, aim], environment=remote)
+        ways["curl | rclone rcat"] = lambda: run(["sh", "-c", piped], environment=remote)
+    return ways
+
+
+def sized(folder: Path, mib: int) -> str:
+    """Real media of that size: a film with a box to skip, or a picture with bytes behind its end."""
+    if mib > 1:
+        return pad_clip(folder, mib)
+    photo = (folder / "photo.jpg").read_bytes()
+    (folder / f"padded-{mib}.jpg").write_bytes(photo + os.urandom((mib << 20) - len(photo)))
+    return f"padded-{mib}.jpg"
+
+
+def measure(stack: RunningStack, origin: Origin, folder: Path, mib: int, rounds: int) -> None:
+    name = sized(folder / "samples", mib)
+    for title, faults in ORIGINS.items():
+        ways: dict[str, Callable[[], Cost]] = {
+            "takeup": partial(run_takeup, stack, origin, name, **faults),
+            **peers(stack, folder, name, origin.url(name, **faults)),
+        }
+        costs: dict[str, list[Cost]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, once in ways.items():
+                costs[way].append(once())
+        ours = statistics.median(cost.wall for cost in costs["takeup"])
+        print(f"\n{mib} MiB, origin: {title}; median of {rounds}, {psutil.cpu_count()} cores\n")
+        print("| way | seconds | spread | takeup / this | CPU seconds | peak MiB |\n|---|---|---|---|---|---|")
+        for way, taken in costs.items():
+            walls = [cost.wall for cost in taken]
+            middle, cpu = statistics.median(walls), statistics.median(cost.cpu for cost in taken)
+            spread = f"{min(walls):.2f} - {max(walls):.2f}"
+            peak = max(cost.peak_mib for cost in taken)
+            print(f"| {way} | {middle:.2f} | {spread} | {ours / middle:.2f} | {cpu:.2f} | {peak:.0f} |")
+    (folder / "samples" / name).unlink()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--mib", type=int, nargs="+", default=[1, 64, 1024])
+    arguments.add_argument("--rounds", type=int, default=5)
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make_samples(folder / "samples")
+        calm = {"TAKEUP_MAX_BYTES": str(4 << 30), "TAKEUP_LEASE_SECONDS": "30", "TAKEUP_RECONCILE_SECONDS": "10"}
+        with Origin(folder / "samples") as origin, running_stack(folder / "data", **calm) as stack:
+            takeup(stack, origin, "clip.mp4")
+            for mib in options.mib:
+                measure(stack, origin, folder, mib, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
