@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psutil
 import pytest
@@ -174,6 +174,15 @@ def test_site_that_knows_no_ranges_gives_one_stream(origin: Origin) -> None:
         assert source.ranged is None
         assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256("clip.mp4")
     assert origin.requests["clip.mp4"] == 1
+
+
+def test_piece_that_nobody_asked_for_is_not_taken_for_the_file() -> None:
+    head = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-2005/9000\r\nContent-Length: 2006\r\n\r\n"
+    with answering(head + b"GIF89a" + bytes(2000)) as link:
+        source = open_direct(link, GUARD, LIMITS, ranges=False)
+        assert source is not None
+        with closing(source), pytest.raises(TruncatedError):
+            list(source.chunks)
 
 
 def test_cap_is_kept_by_the_declared_length_before_any_byte(origin: Origin) -> None:

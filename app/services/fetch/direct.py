@@ -123,14 +123,16 @@ def _source_of(exchange: Exchange, opening: Opening, deadline: float) -> Source 
     length = given.total if given else exchange.length
     if length is not None and length > opening.limits.max_bytes:
         raise TooLargeError
-    chunks = _counted(exchange, given.stop if given else length, opening.limits, deadline)
+    validator = strong_validator(exchange.response.headers)
+    version = Version(validator, length) if validator and length is not None else None
+    # What cannot be asked for in ranges must come whole with this answer.
+    declared = given.stop if given and version else length
+    chunks = _counted(exchange, declared, opening.limits, deadline)
     head, first = _head_of(chunks)
     media_type = _identify(head, exchange)
     if media_type is None:
         return None
     name = display_filename(exchange.address, exchange.header("Content-Disposition"), media_type.extension)
-    validator = strong_validator(exchange.response.headers)
-    version = Version(validator, length) if validator and length is not None else None
     if given is None or version is None:
         return Source(media_type, length, name, _joined(first, chunks), exchange.close, version=version)
     file = RangedFile(exchange.address, version, opening.guard, opening.limits, deadline)
