@@ -111,10 +111,10 @@ class Scenery:
         self.expect(retried, "retrying")
         self.active = self.add(
             project,
-            url(_LONG, rate=60_000),
+            url(_LONG, rate=60_000, noranges=1),
             url(_LONG, rate=25_000, chunked=True),
-            url(_LONG, stall_after=9_000_000),
-            url(_LONG, rate=110_000, take=2),
+            url(_LONG, stall_after=9_000_000, noranges=1),
+            url(_LONG, rate=110_000, noranges=1, take=2),
         )
         self.expect(self.active, "downloading")
         waiting = [url(name, take=2) for name in ("harbour-at-dusk.mp4", "nets.mp4", "rope.jpg")]

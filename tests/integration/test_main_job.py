@@ -77,7 +77,7 @@ def test_a_link_to_a_private_address_is_blocked(stack: RunningStack) -> None:
     assert media["error"]["code"] == "link.blocked_address"
 
 
-@pytest.mark.parametrize("query", [{"truncate": 50_000}, {"chunked": 1, "truncate": 50_000}])
+@pytest.mark.parametrize("query", [{"noranges": 1, "truncate": 50_000}, {"chunked": 1, "truncate": 50_000}])
 def test_a_truncated_body_is_tried_again_and_then_fails(
     stack: RunningStack, origin: Origin, query: dict[str, int]
 ) -> None:
@@ -86,6 +86,12 @@ def test_a_truncated_body_is_tried_again_and_then_fails(
     assert (media["status"], media["error"]["code"]) == ("failed", "fetch.truncated")
     assert [attempt["code"] for attempt in media["attempts"]] == ["fetch.truncated"] * 5
     assert (stack.stored(scene), stack.uploads(scene)) == ([], [])
+
+
+def test_a_cut_where_ranges_are_known_costs_nothing(stack: RunningStack, origin: Origin) -> None:
+    media = stack.wait_ended(stack.store(origin.url("clip.webm", truncate=50_000)))
+    assert (media["status"], media["attempt"]) == ("ready", 1)
+    assert media["original"]["checksum"] == f"sha256:{origin.sha256('clip.webm')}"
 
 
 def test_a_source_that_recovers_is_stored_and_its_attempts_are_told(stack: RunningStack, origin: Origin) -> None:
