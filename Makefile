@@ -103,6 +103,7 @@ bench: $(STAMP) ## measure (minutes); writes docs/benchmarks.md's tables to the 
 	$(BIN)/python -m bench.audit
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.page
+	$(BIN)/python -m bench.backlog
 
 clean: ## remove what make made (never .takeup, which holds your data)
 	rm -rf app/web frontend/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

@@ -25,7 +25,7 @@ import psutil
 
 from app.demo.origin import Origin
 from app.demo.samples import make_samples
-from bench.store import pad_clip, peak_mib, takeup
+from bench.store import AT_REST, pad_clip, peak_mib, takeup
 from tests.stack import RunningStack, running_stack
 
 ORIGINS: dict[str, dict[str, int]] = {
@@ -164,8 +164,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make_samples(folder / "samples")
-        calm = {"TAKEUP_MAX_BYTES": str(4 << 30), "TAKEUP_LEASE_SECONDS": "30", "TAKEUP_RECONCILE_SECONDS": "10"}
-        with Origin(folder / "samples") as origin, running_stack(folder / "data", **calm) as stack:
+        with Origin(folder / "samples") as origin, running_stack(folder / "data", **AT_REST) as stack:
             takeup(stack, origin, "clip.mp4")
             for mib in options.mib:
                 measure(stack, origin, folder, mib, options.rounds)

@@ -1,8 +1,10 @@
-"""The choice between an experiment's small form and its full one, and the record of a full run."""
+"""The samples, and the choice between an experiment's small form and its full one, with the record of a full run."""
 
 import pytest
 
+from app.demo.samples import Samples
 from tests.faults.record import ExperimentRecord
+from tests.servers import shared_samples
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,3 +27,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marker = item.get_closest_marker("experiment")
         if marker and not marker.kwargs[size]:
             item.add_marker(pytest.mark.skip(reason="only with --long"))
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    """The demo's media, made once for the whole run; nobody writes into their folder."""
+    return shared_samples(tmp_path_factory)

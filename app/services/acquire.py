@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.config import Settings
-from app.core.host_places import host_limit
+from app.core.host_limit import host_limit
 from app.core.media_errors import MediaError, SourceChangedError, StorageUnavailableError
 from app.crud.crud_lease import Claim
 from app.models.media import Status

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from logging import getLogger
 from threading import Lock, Thread
 
-from app.core.host_places import HostLimit, HostPlaces
+from app.core.host_limit import HostLimit, HostPlaces
 from app.core.media_errors import ConnectionFailedError, MediaError, SourceChangedError
 from app.services.fetch.growth import Growth
 from app.services.fetch.ranged import RangedFile, RangesIgnoredError, SpanReader

@@ -19,14 +19,9 @@ from app.demo.samples import Samples
 from app.services.process.inspect import Inspection, inspect
 from app.services.storage.bucket import Bucket
 from tests.contract.conftest import Place
-from tests.servers import eventually, shared_samples
+from tests.servers import eventually
 
 HOUR = 3600
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return shared_samples(tmp_path_factory)
 
 
 class Inspector:

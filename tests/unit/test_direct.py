@@ -32,17 +32,12 @@ from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
 from app.services.fetch.guard import Guard
 from app.services.fetch.source import Source
-from tests.servers import answering, eventually, shared_samples
+from tests.servers import answering, eventually
 
 GUARD = Guard.of(["127.0.0.1/32"])
 MIB = 1 << 20
 LIMITS = Limits(max_bytes=4 * MIB, total_seconds=30, read_seconds=10)
 HASTY = Limits(max_bytes=4 * MIB, total_seconds=30, read_seconds=0.3)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return shared_samples(tmp_path_factory)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.guard import Guard
 from tests.connect_proxy import ConnectProxy
-from tests.servers import settings_of, shared_samples
+from tests.servers import settings_of
 
 SITE = "media.example"
 LIMITS = Limits(64 << 20, 60, 5)
@@ -33,11 +33,6 @@ REQUIRED = {
     "S3_ACCESS_KEY_ID": "access",
     "S3_SECRET_ACCESS_KEY": "secret",
 }
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return shared_samples(tmp_path_factory)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from app.demo.samples import Samples
 from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.guard import Guard
-from tests.servers import eventually, shared_samples
+from tests.servers import eventually
 
 LOOPBACK = ("127.0.0.1/32",)
 PLENTY = 64 << 20
@@ -46,11 +46,6 @@ class Progress(ExtractionProgress):
 
 class StoppedError(Exception):
     """What a test's `check` raises."""
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return shared_samples(tmp_path_factory)
 
 
 @pytest.fixture

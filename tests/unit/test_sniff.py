@@ -9,12 +9,6 @@ from hypothesis import strategies as st
 
 from app.demo.samples import Samples
 from app.services.fetch.sniff import HEAD_BYTES, MediaType, sniff
-from tests.servers import shared_samples
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return shared_samples(tmp_path_factory)
 
 
 def box(kind: bytes, *brands: bytes) -> bytes:

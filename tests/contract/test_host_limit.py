@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from app.core import host_places
-from app.core.host_places import HostLimit
+from app.core import host_limit
+from app.core.host_limit import HostLimit
 from tests.contract.conftest import NO_REDIS
 from tests.servers import embedded_servers, wait_for
 
@@ -50,7 +50,7 @@ def test_each_job_has_one_place_in_any_case(redis_url: str, host: str) -> None:
 
 
 def test_places_of_a_killed_worker_run_out(redis_url: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_places, "_LASTS_SECONDS", 1)
+    monkeypatch.setattr(host_limit, "_LASTS_SECONDS", 1)
     HostLimit(redis_url, 2).places(host).__enter__().take()
     with HostLimit(redis_url, 2).places(host) as after:
         assert not after.take()
@@ -58,8 +58,8 @@ def test_places_of_a_killed_worker_run_out(redis_url: str, host: str, monkeypatc
 
 
 def test_places_that_are_kept_do_not_run_out(redis_url: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_places, "_LASTS_SECONDS", 1)
-    monkeypatch.setattr(host_places, "_KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(host_limit, "_LASTS_SECONDS", 1)
+    monkeypatch.setattr(host_limit, "_KEEP_SECONDS", 0.0)
     with Redis.from_url(redis_url) as client, HostLimit(redis_url, 9).places(host) as kept:
 
         def ends() -> Any:
