@@ -1,8 +1,8 @@
 """The original of one scene into the bucket: adopted, gone on with, or fetched from its beginning."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.config import Settings
@@ -11,10 +11,11 @@ from app.core.media_errors import MediaError, SourceChangedError, StorageUnavail
 from app.crud.crud_lease import Claim
 from app.models.media import Status
 from app.services.adoption import stored_original
-from app.services.fetch.direct import Opening, open_direct, reopen
-from app.services.fetch.exchange import Limits
-from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
+from app.services.fetch.direct import expiring, open_direct, reopen
+from app.services.fetch.exchange import Limits, Opening
+from app.services.fetch.extract import Extraction, ExtractionProgress, extracted, find_file
 from app.services.fetch.guard import Guard
+from app.services.fetch.ranged import RangedFile
 from app.services.fetch.source import Source
 from app.services.lease import LeaseKeeper
 from app.services.resume import Resumable, find_resumable, upload_document
@@ -71,14 +72,23 @@ class Acquisition:
         if not resumable.missing:
             self._begin(version.length, resumable.bytes)
             return complete(resumable.target, resumable.upload, version.length, watcher)
-        start, stop = span_of(resumable.missing[0], version.length, resumable.upload.part_size)
+        with expiring() if resumable.extracted else nullcontext():
+            file = self._reopened(resumable)
+            if file is None:
+                return None
+            with closing(file), self._dropped_if_changed():
+                self._begin(version.length, resumable.bytes)
+                return go_on(resumable.target, file, resumable.upload, watcher, self._connections)
+
+    def _reopened(self, resumable: Resumable) -> RangedFile | None:
         opening = Opening(self._guard, self._limits, self.keeper.on_stop)
-        file = reopen(self.claim.source_url, opening, version, start, stop)
-        if file is None:
-            return None
-        with closing(file), self._dropped_if_changed():
-            self._begin(version.length, resumable.bytes)
-            return go_on(resumable.target, file, resumable.upload, watcher, self._connections)
+        url, version = self.claim.source_url, resumable.version
+        if resumable.extracted:
+            found = find_file(self._extraction, self.keeper.check)
+            if found is None:
+                return None
+            url, opening = found.url, replace(opening, headers=found.headers)
+        return reopen(url, opening, version, *span_of(resumable.missing[0], version.length, resumable.upload.part_size))
 
     def _begin(self, length: int | None, resumed: int = 0) -> None:
         self.keeper.meter.resume(resumed)
@@ -146,8 +156,7 @@ class Acquisition:
                 self._begin(direct.length)
                 yield direct
             return
-        self._begin(None)
-        progress = ExtractionProgress(keeper.check, keeper.meter.expect, keeper.meter.set_fetched)
+        progress = ExtractionProgress(keeper.check, self._begin, keeper.meter.set_fetched, keeper.on_stop)
         with extracted(self._extraction, progress) as source:
             keeper.meter.expect(source.length)
             yield source
@@ -191,6 +200,7 @@ class Acquisition:
             max_height=settings.takeup_max_height,
             scratch=settings.scratch_dir,
             keep_free_bytes=settings.takeup_min_free_bytes,
+            ranges=self._ranges_serve,
         )
 
 

@@ -13,11 +13,15 @@ from app.services.transfer import missing_parts, part_count, span_of
 
 @dataclass(frozen=True)
 class Resumable:
-    """An upload that stands in the bucket as the document tells, and the version of the source that is in it."""
+    """An upload that stands in the bucket as the document tells, and the version of the source that is in it.
+
+    The address of what was `extracted` is to be found anew.
+    """
 
     target: Target
     upload: Upload
     version: Version
+    extracted: bool
 
     @property
     def missing(self) -> list[int]:
@@ -41,6 +45,7 @@ def upload_document(upload: Upload, target: Target, source: Source) -> dict[str,
         "filename": source.filename,
         "source_etag": source.version.validator if source.version else None,
         "source_length": source.length,
+        "extracted": source.extracted,
     }
 
 
@@ -63,4 +68,4 @@ def find_resumable(bucket: Bucket, claim: Claim) -> Resumable | None:
     except UploadGoneError:
         return None
     upload = Upload(key, known["upload_id"], part_size, standing=standing)
-    return Resumable(Target(bucket, key, known["content_type"]), upload, version)
+    return Resumable(Target(bucket, key, known["content_type"]), upload, version, known.get("extracted", False))

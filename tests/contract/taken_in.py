@@ -37,7 +37,9 @@ class TakenIn:
         media: Document = read_scene(self.intake.database, self.place.scene_id)["media"]
         return media
 
-    def leave_upload(self, standing: tuple[int, ...], *, validator: str | None = None, cut: int = 0) -> str:
+    def leave_upload(
+        self, standing: tuple[int, ...], *, validator: str | None = None, cut: int = 0, extracted: bool = False
+    ) -> str:
         """What a worker leaves that dies: an upload with these parts, the last of them `cut` bytes too short."""
         bucket, body = self.intake.bucket, (self.folder / LARGE).read_bytes()
         place: Any = {"Bucket": bucket.name, "Key": self.place.key(1)}
@@ -54,6 +56,7 @@ class TakenIn:
             "filename": "a boat.mp4",
             "source_etag": validator or find_body(self.folder, LARGE).etag,
             "source_length": LARGE_BYTES,
+            "extracted": extracted,
         }
         scenes = self.intake.database["scenes"]
         scenes.update_one({"_id": self.place.scene_id}, {"$set": {"media.upload": upload, "media.given_back": True}})

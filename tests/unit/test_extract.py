@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from app.core.media_errors import (
     BlockedAddressError,
+    ExpiredAddressError,
     ExtractorFailedError,
     LinkNotFoundError,
     LoginRequiredError,
@@ -87,30 +89,50 @@ def extraction(url: str, scratch: Path, *, allow: tuple[str, ...] = LOOPBACK, ma
 
 
 def code_of(job: Extraction) -> str:
-    with pytest.raises(MediaError) as caught, extracted(job, Progress()):
-        pass
+    with pytest.raises(MediaError) as caught, extracted(job, Progress()) as source:
+        deque(source.chunks, maxlen=0)
     return caught.value.code
 
 
-@pytest.mark.parametrize("path", ["hls/master.m3u8", "dash/manifest.mpd", "watch.html"])
-def test_media_behind_a_page_or_manifest_is_downloaded(origin: Origin, scratch: Path, path: str) -> None:
+@pytest.mark.parametrize("path", ["hls/master.m3u8", "dash/manifest.mpd"])
+def test_media_in_pieces_is_put_together(origin: Origin, scratch: Path, path: str) -> None:
     progress = Progress()
     with extracted(extraction(origin.url(path), scratch), progress) as source:
         body = b"".join(source.chunks)
         assert source.media_type.content_type == "video/mp4"
         assert source.length == len(body)
         assert source.local
+        assert not source.extracted
         assert list(scratch.iterdir())
     assert len(progress.expected) == 1
     assert progress.fetched
     assert progress.fetched == sorted(progress.fetched)
 
 
-def test_file_behind_a_page_comes_unchanged_and_under_the_pages_title(origin: Origin, scratch: Path) -> None:
-    with extracted(extraction(origin.url("watch.html"), scratch), Progress()) as source:
+def test_file_behind_a_page_is_read_where_it_lies_and_under_the_pages_title(origin: Origin, scratch: Path) -> None:
+    progress = Progress()
+    with extracted(extraction(origin.url("watch.html"), scratch), progress) as source:
+        assert source.extracted
+        assert source.ranged is not None
+        assert (progress.expected, progress.fetched) == ([source.length], [])
+        assert origin.requests["clip.mp4"] == 1
         assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256("clip.mp4")
         assert "Harbour at dusk" in source.filename
         assert source.filename.endswith(".mp4")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 416])
+def test_address_of_a_page_that_is_refused_has_expired(origin: Origin, scratch: Path, status: int) -> None:
+    page = f'<html><title>Boats</title><video src="{origin.url(f"status/{status}")}" type="video/mp4"></video></html>'
+    (scratch.parent / "site/expired.html").write_text(page)
+    assert code_of(extraction(origin.url("expired.html"), scratch)) == ExpiredAddressError.code
+
+
+def test_page_that_asks_for_time_is_given_it(origin: Origin, scratch: Path) -> None:
+    job = extraction(origin.url("status/429", retry_after=77), scratch)
+    with pytest.raises(RateLimitedError) as caught, extracted(job, Progress()):
+        pass
+    assert caught.value.retry_after_seconds == 77
 
 
 def test_page_without_media_is_unsupported(origin: Origin, scratch: Path) -> None:
@@ -195,20 +217,19 @@ def test_media_longer_than_allowed_is_refused_before_its_download(origin: Origin
 
 @pytest.mark.parametrize("when", ["at once", "while downloading"])
 def test_check_that_raises_stops_the_child(origin: Origin, scratch: Path, when: str) -> None:
-    site = scratch.parent / "site"
-    link = origin.url("clip.mp4", stall_after=200_000)
-    (site / "slow.html").write_text(f'<html><title>Boats</title><video src="{link}" type="video/mp4"></video></html>')
+    playlist = scratch.parent / "site/hls/media.m3u8"
+    playlist.write_text(playlist.read_text().replace(".ts", ".ts?stall_after=2000"))
     progress = Progress()
 
     stopped_at: list[float] = []
 
     def check() -> None:
-        if when == "at once" or origin.bytes_sent.get("clip.mp4", 0) >= 200_000:
+        if when == "at once" or any(path.endswith(".ts") for path in origin.bytes_sent):
             stopped_at.append(time.monotonic())
             raise StoppedError
 
     progress.check = check
-    with pytest.raises(StoppedError), extracted(extraction(origin.url("slow.html"), scratch), progress):
+    with pytest.raises(StoppedError), extracted(extraction(origin.url("hls/media.m3u8"), scratch), progress):
         pass
     assert time.monotonic() - stopped_at[0] < 2
 

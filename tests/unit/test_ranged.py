@@ -19,7 +19,7 @@ from app.core.media_errors import (
 from app.demo.bodies import find_body
 from app.demo.origin import Origin
 from app.services.fetch.direct import open_direct
-from app.services.fetch.exchange import Limits
+from app.services.fetch.exchange import Limits, Opening
 from app.services.fetch.guard import Guard
 from app.services.fetch.ranged import RangedFile, RangesIgnoredError
 from app.services.fetch.ranges import Version
@@ -149,7 +149,7 @@ def test_answer_that_does_not_fit_the_version_is_never_read(
     monkeypatch.setattr("app.services.fetch.ranged._TRIES", 1)
     got: list[int] = []
     with answering(b"HTTP/1.1 " + answer + b"\r\n\r\n" + b"x" * 100) as link:
-        file = RangedFile(link, Version('"a"', 100), guard, LIMITS, time.monotonic() + 10)
+        file = RangedFile(link, Version('"a"', 100), Opening(guard, LIMITS), time.monotonic() + 10)
         reader = file.reader()
         with pytest.raises(error) as caught:
             reader.read(10, memoryview(bytearray(10)), got.append)
@@ -164,7 +164,7 @@ def test_answer_may_give_less_than_was_asked_for_and_no_more_than_it_says(guard:
     got: list[int] = []
     into = bytearray(10)
     with answering(head + b"fourmuchmore") as link:
-        file = RangedFile(link, Version('"a"', 100), guard, LIMITS, time.monotonic() + 10)
+        file = RangedFile(link, Version('"a"', 100), Opening(guard, LIMITS), time.monotonic() + 10)
         with pytest.raises(MediaError):
             file.reader().read(10, memoryview(into), got.append)
         file.close()

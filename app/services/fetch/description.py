@@ -51,6 +51,17 @@ def chosen_formats(info: Info) -> list[Info]:
     return info.get("requested_formats") or [info]
 
 
+def is_one_file(info: Info) -> bool:
+    """Whether what would be downloaded is one file over http(s) that needs neither putting together nor mending."""
+    return (
+        len(chosen_formats(info)) == 1
+        and info.get("protocol") in {"http", "https"}
+        and not info.get("fragments")
+        and not str(info.get("container") or "").endswith("_dash")
+        and info.get("stretched_ratio") in {None, 1}
+    )
+
+
 def expected_bytes(info: Info) -> int | None:
     """The size of what would be downloaded, where the site tells it or its bitrates do."""
     sizes = [int(item.get("filesize") or item.get("filesize_approx") or 0) for item in chosen_formats(info)]

@@ -1,4 +1,4 @@
-"""A link that is the media itself: one guarded request tells what it is, and is the beginning of it.
+"""A file at an address: one guarded request tells what it is, and is the beginning of it.
 
 That request asks for the first part alone. A site that knows ranges answers 206, and connections can share the rest;
 one that does not answers 200, and the file is read as one stream.
@@ -7,8 +7,9 @@ Every byte is counted against the cap; a body shorter than its Content-Length is
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import urljoin
 
 from app.core.config import MIB
@@ -27,8 +28,9 @@ from app.core.media_errors import (
     TruncatedError,
     UnsupportedLinkError,
 )
-from app.services.fetch.exchange import Exchange, Limits
-from app.services.fetch.filename import display_filename
+from app.services.fetch.exchange import Exchange, Limits, OnOpen, Opening
+from app.services.fetch.filename import clean_filename, display_filename
+from app.services.fetch.found import FoundFile, headers_after_redirect
 from app.services.fetch.guard import Guard, check_link, check_redirect
 from app.services.fetch.ranged import RangedFile, given_range
 from app.services.fetch.ranges import Version, content_range, range_headers, strong_validator
@@ -41,20 +43,6 @@ _MANIFEST_TYPES = ("mpegurl", "dash+xml", "svg")
 _FIRST_BYTES = 8 * MIB
 """What the first request asks for: a part of an upload, as long as the file needs no larger ones."""
 
-OnOpen = Callable[[Callable[[], None]], None]
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How links are opened: by whom, within which limits, and who is given what ends the reading.
-
-    `on_open` is called before each request is sent; what it is given may be called from any thread.
-    """
-
-    guard: Guard
-    limits: Limits
-    on_open: OnOpen = lambda _: None
-
 
 def open_direct(
     url: str, guard: Guard, limits: Limits, on_open: OnOpen = lambda _: None, *, ranges: bool = True
@@ -64,8 +52,32 @@ def open_direct(
     `on_open` is as in `Opening`; without `ranges` the file is one stream. Raises the `link.*`, `fetch.*`, `content.*`
     and `media.not_media` errors.
     """
-    opening = Opening(guard, limits, on_open)
-    deadline = time.monotonic() + limits.total_seconds
+    try:
+        return _open(url, Opening(guard, limits, on_open), ranges=ranges)
+    except ExpiredAddressError:  # an extractor may be let in
+        return None
+
+
+def open_found(file: FoundFile, opening: Opening, *, ranges: bool = True) -> Source:
+    """The file that an extractor found. Raises as `open_direct` does, within `expiring`."""
+    with expiring():
+        source = _open(file.url, replace(opening, headers=file.headers), ranges=ranges)
+    if source is None:
+        raise NotMediaError
+    return replace(source, filename=clean_filename(file.title, source.media_type.extension), extracted=True)
+
+
+@contextmanager
+def expiring() -> Iterator[None]:
+    """An address that a page gave: what is wrong with it now may be right with the next one that the page gives."""
+    try:
+        yield
+    except (LinkNotFoundError, LoginRequiredError) as error:
+        raise ExpiredAddressError from error
+
+
+def _open(url: str, opening: Opening, *, ranges: bool) -> Source | None:
+    deadline = time.monotonic() + opening.limits.total_seconds
     exchange = _first_answer(url, opening) if ranges else _follow(url, opening, {})
     try:
         source = _source_of(exchange, opening, deadline)
@@ -86,7 +98,7 @@ def reopen(url: str, opening: Opening, version: Version, start: int, stop: int) 
         raise TooLargeError
     deadline = time.monotonic() + opening.limits.total_seconds
     exchange = _follow(url, opening, range_headers(start, stop, version.validator))
-    file = RangedFile(exchange.address, version, opening.guard, opening.limits, deadline)
+    file = RangedFile(exchange.address, version, replace(opening, headers=exchange.headers), deadline)
     try:
         file.begin_with(exchange, given_range(exchange, start, version), ())
     except (SourceChangedError, ExpiredAddressError):
@@ -117,8 +129,7 @@ def _is_usable(exchange: Exchange) -> bool:
 
 
 def _source_of(exchange: Exchange, opening: Opening, deadline: float) -> Source | None:
-    if not _has_content(exchange):
-        return None
+    _check_status(exchange)
     given = content_range(exchange.header("Content-Range")) if exchange.response.status == 206 else None
     length = given.total if given else exchange.length
     if length is not None and length > opening.limits.max_bytes:
@@ -135,7 +146,7 @@ def _source_of(exchange: Exchange, opening: Opening, deadline: float) -> Source 
     name = display_filename(exchange.address, exchange.header("Content-Disposition"), media_type.extension)
     if given is None or version is None:
         return Source(media_type, length, name, _joined(first, chunks), exchange.close, version=version)
-    file = RangedFile(exchange.address, version, opening.guard, opening.limits, deadline)
+    file = RangedFile(exchange.address, version, replace(opening, headers=exchange.headers), deadline)
     file.begin_with(exchange, given, first)
     opening.on_open(file.close)
     return Source(media_type, length, name, file.chunks(), file.close, version=version, ranged=file)
@@ -143,9 +154,9 @@ def _source_of(exchange: Exchange, opening: Opening, deadline: float) -> Source 
 
 def _follow(url: str, opening: Opening, headers: Mapping[str, str]) -> Exchange:
     """The answer behind the redirects that the guard allows, each vetted anew; https never falls back to http."""
-    address = check_link(url)
+    address, own = check_link(url), opening.headers
     for _ in range(opening.guard.max_redirects + 1):
-        exchange = Exchange(address, opening.guard, opening.limits)
+        exchange = Exchange(address, opening.guard, opening.limits, own)
         opening.on_open(exchange.close)
         try:
             exchange.send(headers)
@@ -158,7 +169,7 @@ def _follow(url: str, opening: Opening, headers: Mapping[str, str]) -> Exchange:
             raise
         exchange.close()
         check_redirect(address, target)
-        address = target
+        address, own = target, headers_after_redirect(own, address, target)
     raise UnsupportedLinkError("It redirects too many times.")
 
 
@@ -169,8 +180,8 @@ def _absolute(address: str, location: str) -> str:
         raise InvalidLinkError from error
 
 
-def _has_content(exchange: Exchange) -> bool:
-    """True for content, False where an extractor may fare better. Raises for what no extractor can change."""
+def _check_status(exchange: Exchange) -> None:
+    """Raise unless there is content; `ExpiredAddressError` for a refusal that another address may not meet."""
     status = exchange.response.status
     if status in {404, 410}:
         raise LinkNotFoundError
@@ -182,7 +193,8 @@ def _has_content(exchange: Exchange) -> bool:
         raise ServerFaultError(f"(HTTP {status})")
     if status in {204, 205}:
         raise EmptyContentError
-    return status in {200, 203, 206}
+    if status not in {200, 203, 206}:
+        raise ExpiredAddressError(f"(HTTP {status})")
 
 
 def _counted(exchange: Exchange, declared: int | None, limits: Limits, deadline: float) -> Iterator[bytes]:

@@ -5,9 +5,10 @@ No transparent decoding (`Accept-Encoding: identity`), so that a compressed bomb
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from urllib3 import HTTPResponse, Timeout
@@ -21,7 +22,8 @@ USER_AGENT = "Mozilla/5.0 (compatible; Takeup)"
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _CHUNK_BYTES = 256 * 1024
 _MAX_DIGITS = 18
-_HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+_HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*"}
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,35 @@ class Limits:
     rate_seconds: float = 60
 
 
+OnOpen = Callable[[Callable[[], None]], None]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How links are opened: by whom, within which limits, and who is given what ends the reading.
+
+    `on_open` is called before each request is sent; what it is given may be called from any thread. `headers` go with
+    every request.
+    """
+
+    guard: Guard
+    limits: Limits
+    on_open: OnOpen = lambda _: None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def whole_number(header: str) -> int | None:
+    """A header's value where it is a whole number of a sane length."""
+    return int(header) if header.isascii() and header.isdigit() and len(header) < _MAX_DIGITS else None
+
+
 class Exchange:
     """Requests to one address. Raises `MediaError`s of the `link.*` and `fetch.*` codes."""
 
-    def __init__(self, address: str, guard: Guard, limits: Limits) -> None:
+    def __init__(self, address: str, guard: Guard, limits: Limits, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """`headers` go with every request, the agent's name among them where they have one."""
         self.address = address
+        self.headers = {**_HEADERS, **headers, "Accept-Encoding": "identity"}
         self._brakes: list[socket.socket] = []
         self._closed = False
         self._response: HTTPResponse | None = None
@@ -63,7 +89,7 @@ class Exchange:
         except LocationValueError as error:
             raise InvalidLinkError from error
 
-    def send(self, headers: Mapping[str, str] | None = None) -> None:
+    def send(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """Send a request, with these headers too, and read the answer's head.
 
         The connection of the request before is used again if its answer was read to its end.
@@ -76,7 +102,7 @@ class Exchange:
             response = self._pool.urlopen(
                 "GET",
                 target,
-                headers={**_HEADERS, **(headers or {})},
+                headers={**self.headers, **headers},
                 redirect=False,
                 preload_content=False,
                 decode_content=False,
@@ -104,8 +130,7 @@ class Exchange:
 
     def number(self, name: str) -> int | None:
         """The header's value where it is a whole number of a sane length."""
-        text = self.header(name)
-        return int(text) if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS else None
+        return whole_number(self.header(name))
 
     @property
     def length(self) -> int | None:

@@ -1,10 +1,11 @@
 """A link that needs an extractor: yt-dlp in a child process, its download as a source to store."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 from deno import find_deno_bin
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -14,12 +15,15 @@ from app.core.media_errors import (
     ExtractorFailedError,
     MediaError,
     NotMediaError,
+    RateLimitedError,
     StalledError,
 )
 from app.models.resolution import MediaDescription
 from app.services.child import Child, ChildDiedError, ChildSilentError, run_child
-from app.services.fetch.exchange import Limits
+from app.services.fetch.direct import expiring, open_found
+from app.services.fetch.exchange import Limits, OnOpen, Opening
 from app.services.fetch.filename import clean_filename
+from app.services.fetch.found import FoundFile
 from app.services.fetch.guard import Guard
 from app.services.fetch.scratch import claim_space, job_folder
 from app.services.fetch.sniff import HEAD_BYTES, sniff
@@ -33,7 +37,10 @@ log = getLogger(__name__)
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction is given: the link, its limits, and the form of media that is wanted."""
+    """What an extraction is given: the link, its limits, and the form of media that is wanted.
+
+    Without `ranges` a file is read as one stream.
+    """
 
     url: str
     limits: Limits
@@ -43,27 +50,52 @@ class Extraction:
     max_height: int
     scratch: Path
     keep_free_bytes: int
+    ranges: bool = True
 
 
 @dataclass
 class ExtractionProgress:
-    """Who is told while yt-dlp works. `check` is called often and may raise to stop it."""
+    """Who is told while yt-dlp works. `check` is called often and may raise to stop it, `on_open` is as in `Opening`.
+
+    `expect` is told of the length, where it is known, when the media has been found.
+    """
 
     check: Callable[[], None]
     expect: Callable[[int | None], None]
     fetched_so_far: Callable[[int], None]
+    on_open: OnOpen = lambda _: None
 
 
 @contextmanager
 def extracted(extraction: Extraction, progress: ExtractionProgress) -> Iterator[Source]:
-    """The media behind a page, downloaded into a scratch folder that is removed whatever happens.
+    """The media behind a page: a file where it lies, or what yt-dlp makes of its pieces in a scratch folder.
 
-    Raises the `link.*`, `fetch.*`, `content.*`, `extractor.*` and `worker.disk_full` errors, and `NoRoomYetError` where
-    what was found does not fit on the disk for now.
+    The folder is removed whatever happens. Raises the `link.*`, `fetch.*`, `content.*`, `media.not_media`,
+    `extractor.*` and `worker.disk_full` errors, and `NoRoomYetError` where the pieces do not fit on the disk for now.
     """
     with job_folder(extraction.scratch) as folder:
-        path, title = _run(extraction, folder, progress)
-        yield _source_of(path, title)
+        found = _run(extraction, folder, progress)
+        if not isinstance(found, FoundFile):
+            yield _source_of(*found)
+            return
+        opening = Opening(extraction.guard, extraction.limits, progress.on_open)
+        with closing(open_found(found, opening, ranges=extraction.ranges)) as source, expiring():
+            progress.expect(source.length)
+            yield source
+
+
+def find_file(extraction: Extraction, check: Callable[[], None]) -> FoundFile | None:
+    """The one file behind a page, by an address of now; None where it comes in pieces. Raises as `extracted` does."""
+    with job_folder(extraction.scratch) as folder, _child(extraction, folder) as child:
+        for message in child.messages(check, _SILENCE_SECONDS):
+            match message["type"]:
+                case "file":
+                    return _file_of(message)
+                case "found":
+                    return None
+                case "error":
+                    raise _error_of(message)
+    raise ExtractorFailedError
 
 
 def described(extraction: Extraction, check: Callable[[], None]) -> tuple[MediaDescription | None, MediaError | None]:
@@ -83,13 +115,13 @@ def _hear_description(child: Child, check: Callable[[], None]) -> tuple[MediaDes
             case "described":
                 media = MediaDescription.model_validate(message["media"])
             case "error":
-                return media, MEDIA_ERRORS[message["code"]](message["detail"])
+                return media, _error_of(message)
             case "result":
                 return media, None
     raise ExtractorFailedError
 
 
-def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> tuple[Path, str]:
+def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> FoundFile | tuple[Path, str]:
     with _child(extraction, folder) as child:
         return _listen(child, progress, lambda needed: claim_space(folder, needed, extraction.keep_free_bytes))
 
@@ -121,20 +153,35 @@ def _child(extraction: Extraction, folder: Path, *, describe: bool = False) -> I
         raise ExtractorFailedError from error
 
 
-def _listen(child: Child, progress: ExtractionProgress, claim: Callable[[int], None]) -> tuple[Path, str]:
-    """The file and its title. `claim` is asked for twice what was found: its pieces, and what they are merged into."""
+def _listen(child: Child, progress: ExtractionProgress, claim: Callable[[int], None]) -> FoundFile | tuple[Path, str]:
+    """The file where it lies, or on our disk with its title.
+
+    `claim` is asked for twice what was found: its pieces, and what they are merged into.
+    """
     for message in child.messages(progress.check, _SILENCE_SECONDS):
         match message["type"]:
+            case "file":
+                return _file_of(message)
             case "found":
                 progress.expect(message["total"])
                 claim(2 * (message["total"] or 0))
             case "progress":
                 progress.fetched_so_far(message["done"])
             case "error":
-                raise MEDIA_ERRORS[message["code"]](message["detail"])
+                raise _error_of(message)
             case "result":
                 return Path(message["path"]), message["title"]
     raise ExtractorFailedError
+
+
+def _file_of(message: dict[str, Any]) -> FoundFile:
+    return FoundFile.of(message["url"], message["headers"], message["title"])
+
+
+def _error_of(message: dict[str, Any]) -> MediaError:
+    if message["code"] == RateLimitedError.code:
+        return RateLimitedError(message["detail"], retry_after_seconds=message["retry_after_seconds"])
+    return MEDIA_ERRORS[message["code"]](message["detail"])
 
 
 def _source_of(path: Path, title: str) -> Source:

@@ -1,8 +1,9 @@
 """The extraction child: yt-dlp finds the media behind a page and downloads it into a scratch folder.
 
 Runs as a process of its own (`python -m app.services.fetch.extractor`), with no secret in its environment. It reads
-its job as one JSON line and writes JSON lines: `progress`, and at the end `result` or `error` (a code of
-docs/errors.md). A job to `describe` downloads nothing: it writes `described`, once or again with more, before the end.
+its job as one JSON line and writes JSON lines: `file` where one file is all there is, which is then fetched by the
+parent; else `found` and `progress`; at the end `result`, or `error` (a code of docs/errors.md). A job to `describe`
+downloads nothing: it writes `described`, once or again with more, before the end.
 """
 
 import json
@@ -24,7 +25,7 @@ from app.core.media_errors import (
     TooLongError,
 )
 from app.services.confine import confine
-from app.services.fetch.description import chosen_formats, expected_bytes, of_info, with_file
+from app.services.fetch.description import expected_bytes, is_one_file, of_info, with_file
 from app.services.fetch.extractor_network import route_through
 from app.services.fetch.fence import NetworkFence
 from app.services.fetch.guard import Guard, check_link
@@ -62,12 +63,12 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - whatever went wrong must become a code
         from app.services.fetch.extractor_failures import failure_of  # noqa: PLC0415 - imports yt-dlp
 
-        code, detail = failure_of(error, report.found)
+        # yt-dlp may have made something else of a refusal.
         refusal = BlockedAddressError() if fence.refused else report.refusal
-        if refusal is not None:  # yt-dlp may have made something else of it
-            code, detail = refusal.code, refusal.detail
+        failure = refusal or failure_of(error, report.found)
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        report.say(type="error", code=code, detail=detail)
+        retry_after = getattr(failure, "retry_after_seconds", None)
+        report.say(type="error", code=failure.code, detail=failure.detail, retry_after_seconds=retry_after)
     return 0
 
 
@@ -140,7 +141,7 @@ def _describe(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         report.say(type="described", media=description.model_dump())
         _check_info(info, job)
         report.found = True
-        if len(chosen_formats(info)) == 1 and info.get("protocol") in {"http", "https"}:
+        if is_one_file(info):
             head, length = first_bytes(downloader, info, HEAD_BYTES)
             if (length or 0) > job["max_bytes"]:
                 raise TooLargeError
@@ -152,10 +153,16 @@ def _describe(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
 
 
 def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    from app.services.fetch.extractor_session import headers_of  # noqa: PLC0415 - imports yt-dlp
+
     with _session(job, report) as downloader:
         info, _ = _extract(downloader, job)
         _check_info(info, job)
         report.found = True
+        title = str(info.get("title") or "")[:_MAX_TITLE_LENGTH]
+        if is_one_file(info):
+            report.say(type="file", title=title, url=info["url"], headers=headers_of(downloader, info))
+            return {}
         report.say(type="found", total=expected_bytes(info))
         with report.growing(Path(job["folder"])):
             done = downloader.process_ie_result(info, download=True)
@@ -164,7 +171,7 @@ def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         raise EmptyContentError
     if files[0].stat().st_size > job["max_bytes"]:
         raise TooLargeError
-    return {"path": str(files[0]), "title": str(done.get("title") or "")[:_MAX_TITLE_LENGTH]}
+    return {"path": str(files[0]), "title": title}
 
 
 def _session(job: dict[str, Any], report: _Reporter) -> Any:

@@ -10,13 +10,13 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, U
 
 from app.core import media_errors as errors
 from app.core.media_errors import MediaError
+from app.services.fetch.exchange import whole_number
 
 _BY_STATUS_OF_PAGE: dict[int, type[MediaError]] = {
     401: errors.LoginRequiredError,
     403: errors.LoginRequiredError,
     404: errors.LinkNotFoundError,
     410: errors.LinkNotFoundError,
-    429: errors.RateLimitedError,
 }
 _BY_STATUS_OF_MEDIA: dict[int, type[MediaError]] = {
     401: errors.ExpiredAddressError,
@@ -24,7 +24,6 @@ _BY_STATUS_OF_MEDIA: dict[int, type[MediaError]] = {
     404: errors.ExpiredAddressError,
     410: errors.ExpiredAddressError,
     416: errors.ExpiredAddressError,
-    429: errors.RateLimitedError,
 }
 _BY_TYPE: tuple[tuple[type[BaseException], type[MediaError]], ...] = (
     (InvalidURL, errors.InvalidLinkError),
@@ -70,37 +69,40 @@ def refusal_of(info: dict[str, Any]) -> MediaError | None:
     return None
 
 
-def failure_of(error: BaseException, found: bool) -> tuple[str, str | None]:  # noqa: FBT001 - read with its name
-    """The code for what yt-dlp raised, and a detail fit for a person (or None).
+def failure_of(error: BaseException, found: bool) -> MediaError:  # noqa: FBT001 - read with its name
+    """What yt-dlp raised, as the failure it is; its detail is fit for a person.
 
     `found`: the media had been found, so an HTTP status speaks of the media and not of the page.
     """
     chain = list(_chain(error))
     for link in chain:
         if isinstance(link, MediaError):
-            return link.code, link.detail
+            return link
     for link in chain:
         if isinstance(link, HTTPError):
             return _by_answer(link, found)
         for kind, failure in _BY_TYPE:
             if isinstance(link, kind):
-                return failure.code, None
+                return failure()
     text = str(error)
     for pattern, failure in _BY_WORDS:
         if pattern.search(text):
-            return failure.code, None
+            return failure()
     if any(isinstance(link, TransportError) for link in chain):
-        return errors.ConnectionFailedError.code, None
+        return errors.ConnectionFailedError()
     unexpected = any(isinstance(link, ExtractorError) and not link.expected for link in chain)
-    return (errors.ExtractorOutdatedError if unexpected else errors.ExtractorFailedError).code, None
+    return errors.ExtractorOutdatedError() if unexpected else errors.ExtractorFailedError()
 
 
-def _by_answer(error: HTTPError, found: bool) -> tuple[str, str]:  # noqa: FBT001 - as above
+def _by_answer(error: HTTPError, found: bool) -> MediaError:  # noqa: FBT001 - as above
     if error.redirect_loop:
-        return errors.UnsupportedLinkError.code, "It redirects too many times."
+        return errors.UnsupportedLinkError("It redirects too many times.")
+    if error.status == 429:
+        asked = whole_number(error.response.get_header("Retry-After") or "")
+        return errors.RateLimitedError("(HTTP 429)", retry_after_seconds=asked)
     table = _BY_STATUS_OF_MEDIA if found else _BY_STATUS_OF_PAGE
     failure = errors.ServerFaultError if error.status >= 500 else table.get(error.status, errors.ExtractorFailedError)
-    return failure.code, f"(HTTP {error.status})"
+    return failure(f"(HTTP {error.status})")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

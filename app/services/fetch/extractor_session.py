@@ -14,6 +14,7 @@ from app.core.media_errors import (
     TooLargeError,
     UnsupportedLinkError,
 )
+from app.services.fetch.exchange import whole_number
 from app.services.fetch.guard import check_target
 
 MAX_PAGE_BYTES = 32 << 20
@@ -41,10 +42,17 @@ class GuardedYoutubeDL(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
 def first_bytes(downloader: YoutubeDL, info: Mapping[str, Any], count: int) -> tuple[bytes, int | None]:
     """The beginning of the file that a format is, and its length in bytes where that is declared."""
-    headers = {**(info.get("http_headers") or {}), "Accept-Encoding": "identity"}
+    headers = {**headers_of(downloader, info), "Accept-Encoding": "identity"}
     with closing(downloader.urlopen(Request(info["url"], headers=headers))) as response:
-        length = response.get_header("Content-Length") or ""
-        return response.read(count), int(length) if length.isascii() and length.isdigit() else None
+        length = whole_number(response.get_header("Content-Length") or "")
+        return response.read(count), length
+
+
+def headers_of(downloader: YoutubeDL, info: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that a format's site expects, the cookies among them that it has set."""
+    headers = dict(info.get("http_headers") or {})
+    cookies = downloader.cookiejar.get_cookie_header(info["url"])
+    return {**headers, "Cookie": cookies} if cookies else headers
 
 
 def _bounded(read: Any) -> Any:

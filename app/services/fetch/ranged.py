@@ -22,8 +22,7 @@ from app.core.media_errors import (
     StalledError,
     TruncatedError,
 )
-from app.services.fetch.exchange import Exchange, Limits
-from app.services.fetch.guard import Guard
+from app.services.fetch.exchange import Exchange, Opening
 from app.services.fetch.ranges import ContentRange, Version, content_range, contradicts, range_headers, strong_validator
 from app.services.fetch.rate_floor import TooSlowError
 
@@ -44,13 +43,12 @@ class RangesIgnoredError(SourceChangedError):
 class RangedFile:
     """One version of a file at the address that the link led to; `close` ends all that reads it, from any thread."""
 
-    def __init__(self, address: str, version: Version, guard: Guard, limits: Limits, deadline: float) -> None:
+    def __init__(self, address: str, version: Version, opening: Opening, deadline: float) -> None:
         """`deadline` by the monotonic clock."""
         self.address = address
         self.host = urlsplit(address).netloc.rpartition("@")[2].lower()
         self.version = version
-        self._guard = guard
-        self._limits = limits
+        self._opening = opening
         self._deadline = deadline
         self._closed = Event()
         self._lock = Lock()
@@ -68,7 +66,7 @@ class RangedFile:
             first, self._first = self._first, None
         if first is not None:
             return first
-        exchange = Exchange(self.address, self._guard, self._limits)
+        exchange = Exchange(self.address, self._opening.guard, self._opening.limits, self._opening.headers)
         self._add(exchange)
         return SpanReader(self, exchange)
 

@@ -14,7 +14,8 @@ class Source:
 
     `close` ends it at once from any thread: a read under way then fails. `local` media is on our disk already.
     `version` is what another attempt may go on with, and `ranged` the same file for several connections, where the site
-    allows that; whoever reads that leaves `chunks` alone.
+    allows that; whoever reads that leaves `chunks` alone. What was `extracted` has its address from a page, which may
+    give another one the next time.
     """
 
     media_type: MediaType
@@ -23,5 +24,6 @@ class Source:
     chunks: Iterator[bytes]
     close: Callable[[], None]
     local: bool = False
+    extracted: bool = False
     version: Version | None = None
     ranged: RangedFile | None = None

@@ -1,10 +1,9 @@
 """A file that is fetched in parts, by several connections, and gone on with by the next attempt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
-from ipaddress import ip_network
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,44 +14,23 @@ from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 
 from app.core.config import Settings
-from app.core.database import Document, Sync, server_now_sync
+from app.core.database import Document, server_now_sync
 from app.crud import crud_lease
 from app.demo.origin import Origin
 from app.models.media import Status
 from app.services import sweep
-from app.services.intake import Intake
 from app.services.storage import multipart
 from app.services.storage.bucket import Bucket, open_bucket
 from app.services.storage.multipart import PART_BYTES
 from app.services.sweep import sweep_scene
-from tests.contract.conftest import Place
 from tests.contract.taken_in import TakenIn
-from tests.faults.sources import LARGE, LARGE_BYTES, make_sources
-from tests.servers import shared_samples, wait_for
+from tests.faults.sources import LARGE, LARGE_BYTES
+from tests.servers import wait_for
 
 PARTS = 3
 LAST_BYTES = LARGE_BYTES - (PARTS - 1) * PART_BYTES
 SLOW = 12_000_000
 """Bytes a second over each connection."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_sources(shared_samples(tmp_path_factory), tmp_path_factory.mktemp("origin") / "sources")
-
-
-@pytest.fixture
-def origin(folder: Path) -> Iterator[Origin]:
-    with Origin(folder) as origin:
-        yield origin
-
-
-@pytest.fixture
-def taken(database: Sync, bucket: Bucket, settings: Settings, place: Place, folder: Path) -> TakenIn:
-    local = settings.model_copy(
-        update={"takeup_allow_networks": (ip_network("127.0.0.1/32"),), "takeup_read_timeout_seconds": 5.0}
-    )
-    return TakenIn(Intake(database, bucket, local, "w"), place, folder)
 
 
 def interrupt(taken: TakenIn, monkeypatch: pytest.MonkeyPatch, ready: Callable[[], bool]) -> Document:
