@@ -11,7 +11,7 @@ from pymongo import ASCENDING, ReturnDocument
 
 from app.core.database import Async, Document, Sync, server_now
 from app.core.errors import EditConflictError, SceneBusyError, SceneNotFoundError
-from app.models.media import Status, milliseconds, sources_of
+from app.models.media import IN_FLIGHT, Status, milliseconds, sources_of
 
 NOTHING: Document = {"$in": [None]}
 """Null or missing. A plain `None` says the same, but beside other conditions the embedded database then finds nothing
@@ -69,6 +69,13 @@ def update_scene_status_sync(
 def find_scene_sync(database: Sync, scene_id: str) -> Document | None:
     """The document as it stands, deleted or not."""
     return database["scenes"].find_one({"_id": scene_id})
+
+
+def is_in_flight(database: Sync, scene_id: str, generation: int) -> bool:
+    """Whether this generation of the scene's media is still on its way."""
+    scene = find_scene_sync(database, scene_id)
+    media = scene["media"] if scene and not scene["deletion"] else None
+    return media is not None and media["generation"] == generation and media["status"] in IN_FLIGHT
 
 
 async def get_scene(database: Async, workspace: str, scene_id: str) -> Document:

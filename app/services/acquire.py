@@ -16,6 +16,7 @@ from app.services.fetch.exchange import Limits, Opening
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted, find_file
 from app.services.fetch.guard import Guard
 from app.services.fetch.ranged import RangedFile
+from app.services.fetch.scratch import job_name
 from app.services.fetch.source import Source
 from app.services.lease import LeaseKeeper
 from app.services.resume import Resumable, find_resumable, upload_document
@@ -156,9 +157,10 @@ class Acquisition:
                 self._begin(direct.length)
                 yield direct
             return
-        progress = ExtractionProgress(keeper.check, self._begin, keeper.meter.set_fetched, keeper.on_stop)
+        meter = keeper.meter
+        progress = ExtractionProgress(keeper.check, self._begin, meter.set_fetched, keeper.on_stop, meter.keep)
         with extracted(self._extraction, progress) as source:
-            keeper.meter.expect(source.length)
+            meter.expect(source.length)
             yield source
 
     @property
@@ -201,6 +203,7 @@ class Acquisition:
             scratch=settings.scratch_dir,
             keep_free_bytes=settings.takeup_min_free_bytes,
             ranges=self._ranges_serve,
+            name=job_name(self.claim.scene_id, self.claim.generation),
         )
 
 

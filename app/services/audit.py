@@ -12,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from app.crud import crud_audit
+from app.crud.crud_scene import is_in_flight
 from app.services.audit_finding import Auditor, Finding, Kind
 from app.services.audit_project import ProjectAudit, stray
 from app.services.fetch.scratch import abandoned_folders, remove_abandoned
@@ -101,7 +102,8 @@ def _check_upload(auditor: Auditor, upload: OpenUpload) -> Iterator[Finding]:
 def _scratch_folders(auditor: Auditor) -> Iterator[Finding]:
     """What killed jobs left on this machine."""
     oldest = min(auditor.grace.total_seconds(), _LOCKED_WITHIN_SECONDS)
-    for folder, size in abandoned_folders(auditor.settings.scratch_dir, oldest):
+    is_awaited = partial(is_in_flight, auditor.database)
+    for folder, size in abandoned_folders(auditor.settings.scratch_dir, is_awaited, oldest):
         finding = Finding(Kind.SCRATCH_FOLDER, str(folder), size, "the job that made it is gone", "remove it")
         yield auditor.settle(finding, partial(_remove, folder))
 

@@ -26,7 +26,7 @@ from app.services.process.inspect import Inspection, inspect
 from app.services.retry import may_retry, retry_delay
 from app.services.storage import keys
 from app.services.storage.bucket import Bucket
-from app.services.sweep import sweep_scene
+from app.services.sweep import sweep_disk, sweep_scene
 
 _HAND_OVER_SECONDS = 5.0
 """What ending a job takes at most: so long before the end of the shutdown it begins."""
@@ -54,9 +54,11 @@ class Intake:
         if scene is None or not claimable:
             return False
         try:
-            return self._admission.admits(scene) and self._attempt(scene_id, generation)
+            given_back = self._admission.admits(scene) and self._attempt(scene_id, generation)
         finally:
             self.changed(scene["project_id"], scene_id)
+        sweep_disk(self.database, self.settings.scratch_dir)
+        return given_back
 
     def _attempt(self, scene_id: str, generation: int) -> bool:
         seconds = self.settings.takeup_lease_seconds

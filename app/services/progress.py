@@ -18,6 +18,7 @@ class ProgressMeter:
         self._fetched = 0
         self._stored = 0
         self._resumed = 0
+        self._kept = 0
         self._total: int | None = None
         now = time.monotonic()
         self._fetching = _Rate(now)
@@ -31,8 +32,8 @@ class ProgressMeter:
 
     @property
     def resumed(self) -> int:
-        """Bytes that an earlier attempt brought there, and that this one went on from."""
-        return self._resumed
+        """Bytes that an earlier attempt fetched, and that this one went on from."""
+        return self._resumed + self._kept
 
     def expect(self, total: int | None) -> None:
         """The length in bytes, once it is known."""
@@ -41,6 +42,12 @@ class ProgressMeter:
     def resume(self, count: int) -> None:
         """So many bytes are in the bucket already: they are done, and say nothing of the speed."""
         self._resumed = count
+
+    def keep(self, count: int) -> None:
+        """So many bytes of what will be counted as fetched were here already."""
+        with self._lock:
+            self._kept = self._fetched = count
+            self._fetching.skip(count)
 
     def add_fetched(self, count: int) -> None:
         with self._lock:
@@ -90,6 +97,10 @@ class _Rate:
         self.speed = 0.0
         self._at = now
         self._bytes = 0
+
+    def skip(self, count: int) -> None:
+        """So many bytes did not have to move."""
+        self._bytes += count
 
     def measure(self, now: float, count: int) -> None:
         """So many bytes have moved until now, in all."""

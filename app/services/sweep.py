@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from logging import getLogger
+from pathlib import Path
 
 from app.core.database import Document, Sync, server_now_sync
 from app.core.media_errors import MediaError
 from app.crud import crud_backlog, crud_deletion
-from app.crud.crud_scene import SWEEP_DELAY_SECONDS, find_scene_sync
+from app.crud.crud_scene import SWEEP_DELAY_SECONDS, find_scene_sync, is_in_flight
 from app.models.media import IN_FLIGHT, Status, milliseconds
+from app.services.fetch.scratch import sweep_scratch
 from app.services.storage import keys
 from app.services.storage.bucket import Bucket
 
@@ -88,6 +91,11 @@ def _may_be_written(scene: Document, now: datetime) -> bool:
         return True
     leased = bool(scene["media"] and scene["media"]["lease"])
     return leased and now < scene["deletion"]["at"] + timedelta(seconds=SWEEP_DELAY_SECONDS)
+
+
+def sweep_disk(database: Sync, scratch: Path) -> None:
+    """Remove what jobs left on this machine that no attempt will go on with."""
+    sweep_scratch(scratch, partial(is_in_flight, database))
 
 
 def clean_up(database: Sync, bucket: Bucket) -> None:

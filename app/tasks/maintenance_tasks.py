@@ -11,7 +11,7 @@ from app.core.redis import worker_announcer
 from app.services.reconcile import reconcile
 from app.services.resolve import settle_resolutions
 from app.services.storage.bucket import worker_bucket
-from app.services.sweep import abort_unowned_uploads, clean_up, sweep_once
+from app.services.sweep import abort_unowned_uploads, clean_up, sweep_disk, sweep_once
 from app.tasks.media_tasks import download_media_task, resolve_media_task, ring_first
 
 
@@ -40,7 +40,8 @@ def reconcile_task() -> None:
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def clean_up_task() -> None:
-    """Finish deletions and sweeps."""
+    """Finish deletions and sweeps, and clear the scratch disk of the machine that this runs on."""
+    sweep_disk(worker_database(), get_settings().scratch_dir)
     clean_up(worker_database(), worker_bucket())
 
 

@@ -8,13 +8,11 @@ import socket
 from typing import Any
 
 from celery import Task
-from celery.signals import worker_process_init
 
 from app.core.celery_app import RESCUED_QUEUE, celery_app
 from app.core.config import get_settings
 from app.core.database import worker_database
 from app.core.redis import worker_announcer
-from app.services.fetch.scratch import sweep_scratch
 from app.services.intake import Intake
 from app.services.resolve import Resolver
 from app.services.storage.bucket import worker_bucket
@@ -50,9 +48,3 @@ def resolve_media_task(resolution_id: str) -> None:
     """Find out what is behind this resolution's link, if it still waits for that."""
     if Resolver(worker_database(), get_settings()).run(resolution_id):
         resolve_media_task.delay(resolution_id)
-
-
-@worker_process_init.connect  # type: ignore[untyped-decorator]
-def _clear_scratch(**_: object) -> None:
-    """What a killed process left behind goes as soon as another takes its place."""
-    sweep_scratch(get_settings().scratch_dir)

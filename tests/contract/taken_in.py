@@ -1,9 +1,13 @@
 """One scene that a worker takes in, attempt by attempt, in the test's own process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import Any
+
+import pytest
 
 from app.core.database import Document
 from app.demo.bodies import find_body
@@ -12,6 +16,7 @@ from app.services.intake import Intake
 from app.services.storage.multipart import PART_BYTES
 from tests.contract.conftest import Place, insert_scene, read_scene
 from tests.faults.sources import LARGE, LARGE_BYTES
+from tests.servers import wait_for
 
 
 @dataclass(frozen=True)
@@ -82,3 +87,17 @@ class TakenIn:
         assert originals == [media["original"]["key"]]
         assert self.uploads() == []
         assert media["upload"] is None
+
+
+def interrupt(taken: TakenIn, monkeypatch: pytest.MonkeyPatch, ready: Callable[[], bool]) -> Document:
+    """An attempt whose worker is told to stop once `ready`; the scene's media after it."""
+    stopping: list[float] = []
+    monkeypatch.setattr("app.services.intake.stopping_for", lambda: stopping[0] if stopping else None)
+    attempt = Thread(target=taken.run)
+    attempt.start()
+    wait_for(ready, 30, "the moment to interrupt")
+    stopping.append(1e6)
+    attempt.join(30)
+    assert not attempt.is_alive()
+    stopping.clear()
+    return taken.media

@@ -30,6 +30,7 @@ from app.services.fetch.sniff import HEAD_BYTES, sniff
 from app.services.fetch.source import Source
 
 _CHUNK_BYTES = 1 << 20
+_FIRST_CLAIM_BYTES = 32 << 20
 _SILENCE_SECONDS = 120.0
 
 log = getLogger(__name__)
@@ -39,7 +40,8 @@ log = getLogger(__name__)
 class Extraction:
     """What an extraction is given: the link, its limits, and the form of media that is wanted.
 
-    Without `ranges` a file is read as one stream.
+    Without `ranges` a file is read as one stream. A job of the same `name` goes on with what an earlier one downloaded
+    on this machine.
     """
 
     url: str
@@ -51,37 +53,40 @@ class Extraction:
     scratch: Path
     keep_free_bytes: int
     ranges: bool = True
+    name: str | None = None
 
 
 @dataclass
 class ExtractionProgress:
     """Who is told while yt-dlp works. `check` is called often and may raise to stop it, `on_open` is as in `Opening`.
 
-    `expect` is told of the length, where it is known, when the media has been found.
+    `expect` is told of the length, where it is known, when the media has been found, and `kept` of the bytes that an
+    earlier job has downloaded.
     """
 
     check: Callable[[], None]
     expect: Callable[[int | None], None]
     fetched_so_far: Callable[[int], None]
     on_open: OnOpen = lambda _: None
+    kept: Callable[[int], None] = lambda _: None
 
 
 @contextmanager
 def extracted(extraction: Extraction, progress: ExtractionProgress) -> Iterator[Source]:
     """The media behind a page: a file where it lies, or what yt-dlp makes of its pieces in a scratch folder.
 
-    The folder is removed whatever happens. Raises the `link.*`, `fetch.*`, `content.*`, `media.not_media`,
-    `extractor.*` and `worker.disk_full` errors, and `NoRoomYetError` where the pieces do not fit on the disk for now.
+    Raises the `link.*`, `fetch.*`, `content.*`, `media.not_media`, `extractor.*` and `worker.disk_full` errors, and
+    `NoRoomYetError` where the pieces do not fit on the disk for now.
     """
-    with job_folder(extraction.scratch) as folder:
+    with job_folder(extraction.scratch, extraction.name) as folder:
         found = _run(extraction, folder, progress)
         if not isinstance(found, FoundFile):
             yield _source_of(*found)
             return
-        opening = Opening(extraction.guard, extraction.limits, progress.on_open)
-        with closing(open_found(found, opening, ranges=extraction.ranges)) as source, expiring():
-            progress.expect(source.length)
-            yield source
+    opening = Opening(extraction.guard, extraction.limits, progress.on_open)
+    with closing(open_found(found, opening, ranges=extraction.ranges)) as source, expiring():
+        progress.expect(source.length)
+        yield source
 
 
 def find_file(extraction: Extraction, check: Callable[[], None]) -> FoundFile | None:
@@ -156,17 +161,24 @@ def _child(extraction: Extraction, folder: Path, *, describe: bool = False) -> I
 def _listen(child: Child, progress: ExtractionProgress, claim: Callable[[int], None]) -> FoundFile | tuple[Path, str]:
     """The file where it lies, or on our disk with its title.
 
-    `claim` is asked for twice what was found: its pieces, and what they are merged into.
+    `claim` is asked for thrice what was found: its pieces, what they are put together to, and what that is merged into.
+    Where no size is told, the claim grows with what is there.
     """
+    claimed = 0
     for message in child.messages(progress.check, _SILENCE_SECONDS):
         match message["type"]:
             case "file":
                 return _file_of(message)
             case "found":
                 progress.expect(message["total"])
-                claim(2 * (message["total"] or 0))
+                progress.kept(message["kept"])
+                claimed = message["total"] or _FIRST_CLAIM_BYTES
+                claim(3 * claimed)
             case "progress":
                 progress.fetched_so_far(message["done"])
+                if message["done"] > claimed:
+                    claimed = 2 * message["done"]
+                    claim(3 * claimed)
             case "error":
                 raise _error_of(message)
             case "result":

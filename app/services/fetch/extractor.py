@@ -89,6 +89,10 @@ class _Reporter:
             self._stream.write(json.dumps(message) + "\n")
             self._stream.flush()
 
+    def count_kept(self, count: int) -> None:
+        """So many bytes are here already, of which yt-dlp will not tell."""
+        self._finished_bytes = count
+
     def on_refusal(self, refusal: MediaError) -> MediaError:
         """Remember why this was stopped."""
         self.refusal = refusal
@@ -153,6 +157,7 @@ def _describe(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
 
 
 def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    from app.services.fetch.extractor_pieces import keep_pieces  # noqa: PLC0415 - imports yt-dlp
     from app.services.fetch.extractor_session import headers_of  # noqa: PLC0415 - imports yt-dlp
 
     with _session(job, report) as downloader:
@@ -163,7 +168,9 @@ def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         if is_one_file(info):
             report.say(type="file", title=title, url=info["url"], headers=headers_of(downloader, info))
             return {}
-        report.say(type="found", total=expected_bytes(info))
+        whole, begun = keep_pieces(downloader, Path(job["folder"]), info)
+        report.count_kept(whole)
+        report.say(type="found", total=expected_bytes(info), kept=whole + begun)
         with report.growing(Path(job["folder"])):
             done = downloader.process_ie_result(info, download=True)
     files = [Path(item["filepath"]) for item in done.get("requested_downloads") or () if item.get("filepath")]
@@ -240,6 +247,7 @@ def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         "hls_prefer_native": True,
         "allow_unplayable_formats": False,
         "concurrent_fragment_downloads": _FRAGMENTS_AT_ONCE,
+        "keep_fragments": True,
         "skip_unavailable_fragments": False,
         "retries": 2,
         "fragment_retries": 2,

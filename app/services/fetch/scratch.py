@@ -1,12 +1,13 @@
-"""Scratch folders: one for each job, gone with the job, and found again when its process was killed.
+"""Scratch folders: one for each job, gone with the job, and found again by the next attempt when that broke off.
 
 A job that knows what it will need claims it first, so that two of them do not count on the same space.
 """
 
 import fcntl
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import disk_usage, rmtree
@@ -15,32 +16,68 @@ from tempfile import mkdtemp
 from app.core.media_errors import DiskFullError
 
 _PREFIX = "job-"
-_CLAIM = ".claim"
+_NAME = re.compile(r"job-(?P<scene>.+)\.(?P<generation>\d+)")
+
+IsAwaited = Callable[[str, int], bool]
+"""Whether this generation of this scene is still on its way."""
+CLAIM = ".claim"
 
 
 class NoRoomYetError(Exception):
     """The disk has no room for this job as long as others use it: it must wait."""
 
 
-@contextmanager
-def job_folder(scratch: Path) -> Iterator[Path]:
-    """A new, private folder, removed when the block ends. Raises `DiskFullError` where it cannot be made.
+def job_name(scene_id: str, generation: int) -> str:
+    """The name of the job that takes in this generation of this scene."""
+    return f"{scene_id}.{generation}"
 
-    The folder is locked as long as this process lives, which tells it from one that a killed process left.
+
+@contextmanager
+def job_folder(scratch: Path, name: str | None = None) -> Iterator[Path]:
+    """A private folder, removed when the block ends. Raises `DiskFullError` where it cannot be made.
+
+    With a name, it is left where the block raises, for a job of the same name to go on with, unless it is the room on
+    the disk that is missing; and what such a job left is in it. It is locked as long as this process lives, which tells
+    it from one that nobody works in.
     """
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         with _alone(scratch):
-            folder = Path(mkdtemp(prefix=_PREFIX, dir=scratch)).resolve()
-            lock = os.open(folder, os.O_RDONLY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder = _named(scratch, name) if name else None
+            lock = _locked(folder) if folder else None
+            if folder is None or lock is None:  # nameless, or one of that name is still at work
+                folder = Path(mkdtemp(prefix=_PREFIX, dir=scratch)).resolve()
+                name, lock = None, _locked(folder, wait=True)
     except OSError as error:
         raise DiskFullError from error
+    keep = False
     try:
         yield folder
+    except BaseException as error:
+        keep = name is not None and not isinstance(error, NoRoomYetError | DiskFullError)
+        raise
     finally:
-        rmtree(folder, ignore_errors=True)
+        if not keep:
+            rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _named(scratch: Path, name: str) -> Path:
+    folder = (scratch / f"{_PREFIX}{name}").resolve()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _locked(folder: Path, *, wait: bool = False) -> int | None:
+    """The folder's lock; None where somebody has it, unless we wait."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(lock)
+        return None
+    return lock
 
 
 def claim_space(folder: Path, needed: int, keep_free: int) -> None:
@@ -52,12 +89,12 @@ def claim_space(folder: Path, needed: int, keep_free: int) -> None:
         claimed = sum(_unused_claim(other) for other in folder.parent.glob(f"{_PREFIX}*") if other != folder)
         if disk_usage(folder).free - claimed - keep_free < needed:
             raise NoRoomYetError
-        (folder / _CLAIM).write_text(str(needed))
+        (folder / CLAIM).write_text(str(needed))
 
 
 def _unused_claim(folder: Path) -> int:
     with _abandoned(folder) as abandoned, suppress(OSError):
-        return 0 if abandoned else max(0, int((folder / _CLAIM).read_text()) - _size(folder))
+        return 0 if abandoned else max(0, int((folder / CLAIM).read_text()) - _size(folder))
     return 0
 
 
@@ -65,20 +102,24 @@ def _size(folder: Path) -> int:
     return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
 
 
-def sweep_scratch(scratch: Path) -> int:
-    """Remove the folders whose process is gone; how many."""
-    if not scratch.exists():
-        return 0
-    with _alone(scratch):
-        return sum(remove_abandoned(folder) for folder in scratch.glob(f"{_PREFIX}*"))
+def sweep_scratch(scratch: Path, is_awaited: IsAwaited) -> None:
+    """Remove the folders of this machine that nobody works in, and nobody will go on with."""
+    for folder, _ in abandoned_folders(scratch, is_awaited):
+        with _alone(scratch):
+            remove_abandoned(folder)
 
 
-def abandoned_folders(scratch: Path, older_than_seconds: float) -> Iterator[tuple[Path, int]]:
-    """The folders of this machine whose process is gone, and the bytes that each holds.
+def abandoned_folders(
+    scratch: Path, is_awaited: IsAwaited, older_than_seconds: float = 0
+) -> Iterator[tuple[Path, int]]:
+    """The folders of this machine that nobody works in, and nobody will go on with; and the bytes that each holds.
 
     The age leaves out a folder that is made at this moment, and not locked yet.
     """
     for folder in sorted(scratch.glob(f"{_PREFIX}*")):
+        job = _NAME.fullmatch(folder.name)
+        if job and is_awaited(job["scene"], int(job["generation"])):
+            continue
         with _abandoned(folder) as abandoned:
             if not abandoned or time.time() - folder.stat().st_mtime < older_than_seconds:
                 continue
@@ -87,7 +128,7 @@ def abandoned_folders(scratch: Path, older_than_seconds: float) -> Iterator[tupl
 
 
 def remove_abandoned(folder: Path) -> bool:
-    """Remove a folder whose process is gone; False where the process is there, or the folder cannot be removed."""
+    """Remove a folder that nobody works in; False where somebody does, or the folder cannot be removed."""
     with _abandoned(folder) as abandoned:
         if abandoned:
             rmtree(folder, ignore_errors=True)
@@ -109,17 +150,11 @@ def _alone(scratch: Path) -> Iterator[None]:
 def _abandoned(folder: Path) -> Iterator[bool]:
     """Whether nobody holds the folder's lock; while the block runs, we do."""
     try:
-        lock = os.open(folder, os.O_RDONLY)
+        lock = _locked(folder)
     except OSError:
-        yield False
-        return
+        lock = None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        abandoned = False
-    else:
-        abandoned = True
-    try:
-        yield abandoned
+        yield lock is not None
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)

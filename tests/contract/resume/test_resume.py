@@ -1,6 +1,5 @@
 """A file that is fetched in parts, by several connections, and gone on with by the next attempt."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -14,7 +13,7 @@ from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 
 from app.core.config import Settings
-from app.core.database import Document, server_now_sync
+from app.core.database import server_now_sync
 from app.crud import crud_lease
 from app.demo.origin import Origin
 from app.models.media import Status
@@ -23,7 +22,7 @@ from app.services.storage import multipart
 from app.services.storage.bucket import Bucket, open_bucket
 from app.services.storage.multipart import PART_BYTES
 from app.services.sweep import sweep_scene
-from tests.contract.taken_in import TakenIn
+from tests.contract.taken_in import TakenIn, interrupt
 from tests.faults.sources import LARGE, LARGE_BYTES
 from tests.servers import wait_for
 
@@ -31,20 +30,6 @@ PARTS = 3
 LAST_BYTES = LARGE_BYTES - (PARTS - 1) * PART_BYTES
 SLOW = 12_000_000
 """Bytes a second over each connection."""
-
-
-def interrupt(taken: TakenIn, monkeypatch: pytest.MonkeyPatch, ready: Callable[[], bool]) -> Document:
-    """An attempt whose worker is told to stop once `ready`; the scene's media after it."""
-    stopping: list[float] = []
-    monkeypatch.setattr("app.services.intake.stopping_for", lambda: stopping[0] if stopping else None)
-    attempt = Thread(target=taken.run)
-    attempt.start()
-    wait_for(ready, 30, "the moment to interrupt")
-    stopping.append(1e6)
-    attempt.join(30)
-    assert not attempt.is_alive()
-    stopping.clear()
-    return taken.media
 
 
 def test_file_is_fetched_over_several_connections_and_no_byte_twice(taken: TakenIn, origin: Origin) -> None:
