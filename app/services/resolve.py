@@ -65,7 +65,7 @@ class Resolver:
         if claim is None:
             return False
         try:
-            media, error = self._look(claim.url, seconds)
+            media, error = self._look(claim, seconds)
         except HandOverError:
             due_ms = milliseconds(server_now_sync(self.database), self.settings.takeup_claim_grace_seconds)
             return crud_resolution.give_back(self.database, claim, due_ms)
@@ -93,8 +93,9 @@ class Resolver:
         crud_resolution.answer(self.database, claim, status, found, error)
         log.info("resolution %s: %s %s", claim.resolution_id, status, error["code"] if error else "")
 
-    def _look(self, url: str, seconds: float) -> Found:
+    def _look(self, claim: Claim, seconds: float) -> Found:
         """As storing would: not while the site is held back, first as the media itself, then through yt-dlp."""
+        url = claim.url
         held = find_holds(self.database, [site_of(url)]).get(site_of(url))
         if held and held.error and held_until_ms(held, server_now_sync(self.database)):
             return None, dict(held.error)
@@ -116,7 +117,7 @@ class Resolver:
                 guard=guard,
                 max_duration_seconds=settings.takeup_max_duration_seconds,
                 max_playlist_entries=settings.takeup_max_playlist_entries,
-                max_height=settings.takeup_max_height,
+                max_height=settings.height_cap(claim.max_height),
                 scratch=settings.scratch_dir,
                 keep_free_bytes=settings.takeup_min_free_bytes,
             )

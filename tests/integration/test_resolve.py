@@ -23,8 +23,8 @@ from tests.stack import RunningStack, running_stack
 SECONDS = 40.0
 
 
-def ask(stack: RunningStack, url: str) -> httpx2.Response:
-    return stack.http.post("/media/resolve", json={"url": url})
+def ask(stack: RunningStack, url: str, **more: Any) -> httpx2.Response:
+    return stack.http.post("/media/resolve", json={"url": url, **more})
 
 
 def read(stack: RunningStack, resolution: Document) -> Document:
@@ -40,8 +40,8 @@ def wait_ended(stack: RunningStack, resolution: Document) -> Document:
     return wait_for(look, SECONDS, f"an answer about {resolution['url']}")
 
 
-def resolve(stack: RunningStack, url: str) -> Document:
-    return wait_ended(stack, ask(stack, url).raise_for_status().json())
+def resolve(stack: RunningStack, url: str, **more: Any) -> Document:
+    return wait_ended(stack, ask(stack, url, **more).raise_for_status().json())
 
 
 def another(origin: Origin, path: str) -> str:

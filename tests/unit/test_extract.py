@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -111,6 +112,18 @@ def test_file_behind_a_page_comes_unchanged_and_under_the_pages_title(origin: Or
         assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256("clip.mp4")
         assert "Harbour at dusk" in source.filename
         assert source.filename.endswith(".mp4")
+
+
+@pytest.mark.parametrize(
+    ("max_height", "name"),
+    [(4320, "clip.mp4"), (720, "clip.mp4"), (719, "tail.mp4"), (360, "tail.mp4"), (144, "tail.mp4")],
+)
+def test_best_picture_up_to_the_height_is_taken(origin: Origin, scratch: Path, max_height: int, name: str) -> None:
+    offered = [f'<source src="{path}" label="{lines}p">' for path, lines in (("clip.mp4", 720), ("tail.mp4", 360))]
+    (scratch.parent / "site/two.html").write_text(f"<title>Boats</title><video>{''.join(offered)}</video>")
+    job = replace(extraction(origin.url("two.html"), scratch), max_height=max_height)
+    with extracted(job, Progress()) as source:
+        assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256(name)
 
 
 def test_page_without_media_is_unsupported(origin: Origin, scratch: Path) -> None:
