@@ -15,7 +15,6 @@ from app.core.database import Document
 from app.crud import crud_api_key
 from app.crud.crud_resolution import MAX_WAITING
 from app.demo.origin import Origin
-from app.models.resolution import MediaFormat
 from tests.integration.test_api import UNKNOWN, problem
 from tests.servers import wait_for
 from tests.stack import RunningStack, running_stack
@@ -64,16 +63,17 @@ def test_a_file_is_told_from_its_head_and_nothing_of_it_is_stored(stack: Running
     assert asked.headers["location"] == f"/api/v1/media/resolve/{made['id']}"
     ended = wait_ended(stack, made)
     size = len(httpx2.get(url).content)
+    inside = {"name": None, "height": 720, "fps": 25.0, "video_codec": "h264", "audio_codec": "aac"}
     assert (ended["status"], ended["available"], ended["error"]) == ("resolved", True, None)
     assert ended["media"] == {
         "title": "clip.mp4",
         "kind": "video",
-        "duration_s": None,
+        "duration_s": 5.0,
         "bytes": size,
         "container": "mp4",
         "content_type": "video/mp4",
         "entries": None,
-        "formats": [MediaFormat(id="file", container="mp4", bytes=size, stored=True).model_dump()],
+        "formats": [inside | {"id": "file", "container": "mp4", "bytes": size, "stored": True}],
     }
     assert counts(stack) == before
 
