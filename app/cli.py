@@ -9,6 +9,7 @@ from app.commands import serve
 from app.commands.client import Connection, NoServerError
 from app.core.config import Settings, load_settings_or_exit
 from app.embedded.data_folder import read_running
+from app.models.media import MAX_HEIGHT, MIN_HEIGHT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Takeup takes in media from links.")
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
@@ -17,6 +18,14 @@ app.add_typer(keys, name="keys")
 DataDir = Annotated[Path, typer.Option(help="Where embedded mode keeps its data.", envvar="TAKEUP_DATA_DIR")]
 Server = Annotated[str | None, typer.Option(help="Address of a running Takeup.", envvar="TAKEUP_URL")]
 Key = Annotated[str | None, typer.Option(help="API key.", envvar="TAKEUP_API_KEY")]
+MaxHeight = Annotated[
+    int | None,
+    typer.Option(
+        help="The picture's height in pixels at most (default and limit: TAKEUP_MAX_HEIGHT).",
+        min=MIN_HEIGHT,
+        max=MAX_HEIGHT,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 _DATA_DIR = Path(".takeup")
@@ -64,6 +73,7 @@ def demo() -> None:
 def store(  # noqa: PLR0917 - Typer reads them by name
     urls: Annotated[list[str], typer.Argument(help="Links to media, or to pages that hold it.")],
     project: Annotated[str | None, typer.Option(help="Id of the project; a new one if not given.")] = None,
+    max_height: MaxHeight = None,
     server: Server = None,
     key: Key = None,
     data_dir: DataDir = _DATA_DIR,
@@ -72,12 +82,13 @@ def store(  # noqa: PLR0917 - Typer reads them by name
     """Store links, with a progress bar each; exit code 0 only when all of them are stored."""
     from app.commands.store import run_store  # noqa: PLC0415 - as above
 
-    run_store(_connection(server, key, data_dir), urls, project, as_json=as_json)
+    run_store(_connection(server, key, data_dir), urls, project, max_height, as_json=as_json)
 
 
 @app.command()
-def resolve(
+def resolve(  # noqa: PLR0917 - as above
     url: Annotated[str, typer.Argument(help="Link to media, or to a page that holds it.")],
+    max_height: MaxHeight = None,
     server: Server = None,
     key: Key = None,
     data_dir: DataDir = _DATA_DIR,
@@ -86,7 +97,7 @@ def resolve(
     """Tell what is behind a link without storing it; exit code 0 only where it can be stored."""
     from app.commands.resolve import run_resolve  # noqa: PLC0415 - as above
 
-    run_resolve(_connection(server, key, data_dir), url, as_json=as_json)
+    run_resolve(_connection(server, key, data_dir), url, max_height, as_json=as_json)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from app.core.media_errors import InvalidLinkError
 from app.core.redis import Announcer
 from app.crud.crud_monitor import Overviews, StoredCounts
 from app.crud.crud_session import Caller
+from app.models.media import MAX_HEIGHT, MIN_HEIGHT
 from app.services.fetch.guard import MAX_LINK_LENGTH, check_link
 from app.services.live.hub import Hub
 from app.services.storage.bucket import Bucket
@@ -101,6 +102,18 @@ Link = Annotated[
         examples=["https://example.com/clip.mp4"],
     ),
     AfterValidator(_link),
+]
+
+
+MaxHeight = Annotated[
+    int | None,
+    Field(
+        ge=MIN_HEIGHT,
+        le=MAX_HEIGHT,
+        description="The most that the picture's height (of an upright one, the width) shall have, in pixels, where a "
+        "site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT), which is also what null means",
+        examples=[720],
+    ),
 ]
 
 

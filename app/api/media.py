@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.deps import ClientsDep, Id, Link, ProjectId, SceneId, StoreTicket, WorkspaceDep
+from app.api.deps import ClientsDep, Id, Link, MaxHeight, ProjectId, SceneId, StoreTicket, WorkspaceDep
 from app.core.database import Document
 from app.core.errors import NoMediaError, NotStoredError
 from app.crud import crud_media, crud_project, crud_scene
@@ -31,6 +31,7 @@ class StoreRequest(BaseModel):
     project_id: Id
     scene_id: Id
     url: Link | None = None
+    max_height: MaxHeight = None
     force: bool = False
 
 
@@ -50,7 +51,7 @@ async def store_media(body: StoreRequest, clients: ClientsDep, workspace: Worksp
     """Queue the storage of a scene's media.
 
     Answers at once, also while the broker is down. Asking again for a link that is on its way, or stored, queues
-    nothing and answers with its present state.
+    nothing and answers with its present state; with another `max_height` it is fetched anew.
     """
     await crud_project.get_project(clients.database, workspace, body.project_id)
     scene, queued = await crud_media.request_storage(
@@ -60,6 +61,7 @@ async def store_media(body: StoreRequest, clients: ClientsDep, workspace: Worksp
         body.scene_id,
         project_id=body.project_id,
         link=body.url,
+        max_height=body.max_height,
         force=body.force,
     )
     if queued:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict
 
-from app.api.deps import API_PREFIX, ID_PATTERN, ClientsDep, Link, WorkspaceDep
+from app.api.deps import API_PREFIX, ID_PATTERN, ClientsDep, Link, MaxHeight, WorkspaceDep
 from app.crud import crud_resolution
 from app.models.resolution import Resolution
 
@@ -13,11 +13,12 @@ router = APIRouter(prefix="/media/resolve", tags=["media"])
 
 
 class ResolveRequest(BaseModel):
-    """The link to look at."""
+    """The link to look at, and the height that it would be stored with."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: Link
+    max_height: MaxHeight = None
 
 
 @router.post("", status_code=202)
@@ -30,7 +31,9 @@ async def resolve_media(
     the same resolution.
     """
     grace_seconds = clients.settings.takeup_claim_grace_seconds
-    document, new = await crud_resolution.request(clients.database, workspace, body.url, grace_seconds)
+    document, new = await crud_resolution.request(
+        clients.database, workspace, body.url, grace_seconds, max_height=body.max_height
+    )
     if new:
         clients.bell.resolve(document["_id"])
     response.headers["Location"] = f"{API_PREFIX}{router.prefix}/{document['_id']}"

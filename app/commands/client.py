@@ -72,12 +72,14 @@ class TakeupClient:
             raise NoServerError(_explain(answer))
         return answer.json()
 
-    def store(self, urls: Sequence[str], project_id: str | None) -> tuple[str, list[str]]:
+    def store(
+        self, urls: Sequence[str], project_id: str | None, max_height: int | None = None
+    ) -> tuple[str, list[str]]:
         """Add a scene per link (to a new project if none is named), and ask for its storage; the ids."""
         project = project_id or self.post("/projects", {"title": "From the command line"})["id"]
         scenes = self.post(f"/projects/{project}/scenes/batch", {"urls": list(urls)})["items"]
         for scene in scenes:
-            self.post("/media/store", {"project_id": project, "scene_id": scene["id"]})
+            self.post("/media/store", {"project_id": project, "scene_id": scene["id"], "max_height": max_height})
         return project, [scene["id"] for scene in scenes]
 
     def watch(self, project_id: str, scene_ids: Sequence[str]) -> Iterator[dict[str, Any]]:

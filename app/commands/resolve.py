@@ -15,11 +15,11 @@ from app.commands.client import Connection, NoServerError, TakeupClient
 _LOOK_SECONDS = 0.5
 
 
-def run_resolve(connection: Connection, url: str, *, as_json: bool) -> None:
+def run_resolve(connection: Connection, url: str, max_height: int | None, *, as_json: bool) -> None:
     """Wait for the answer and show it; exit code 0 only where the link can be stored."""
     try:
         with TakeupClient(connection) as client:
-            resolution = client.post("/media/resolve", {"url": url})
+            resolution = client.post("/media/resolve", {"url": url, "max_height": max_height})
             while resolution["status"] == "resolving":
                 time.sleep(_LOOK_SECONDS)
                 resolution = client.get(f"/media/resolve/{resolution['id']}")

@@ -64,12 +64,14 @@ def _in_words(media: dict[str, Any], progress: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def run_store(connection: Connection, urls: Sequence[str], project_id: str | None, *, as_json: bool) -> None:
+def run_store(
+    connection: Connection, urls: Sequence[str], project_id: str | None, max_height: int | None, *, as_json: bool
+) -> None:
     """Store the links and wait for each; with `as_json` one JSON document at the end instead of bars."""
     console = Console(stderr=True, quiet=as_json)
     try:
         with TakeupClient(connection) as client:
-            project, scene_ids = client.store(urls, project_id)
+            project, scene_ids = client.store(urls, project_id, max_height)
             scenes = follow(client, project, dict(zip(scene_ids, urls, strict=True)), console)
     except NoServerError as error:
         typer.echo(str(error), err=True)

@@ -169,6 +169,10 @@ class Settings(BaseSettings):
         """Where a job keeps what yt-dlp downloads and merges; each job's folder is removed with the job."""
         return self.takeup_scratch_dir or self.takeup_data_dir / "scratch"
 
+    def height_cap(self, asked: int | None) -> int:
+        """The height in pixels up to which a format is chosen: of what is asked for and allowed, the lower one."""
+        return min(asked or self.takeup_max_height, self.takeup_max_height)
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -80,7 +80,7 @@ def mend(database: Sync, scene_id: str, change: Change) -> bool:
 def queued_anew(document: Document, generation: int, settings: Settings, now: datetime) -> Document:
     """The fields that store the scene's link anew, above `generation`; without a link the media is gone.
 
-    Whatever is wrong with the present media, nothing of it but the link goes into the new one.
+    Whatever is wrong with the present media, nothing of it but the link and the height goes into the new one.
     """
     media = document["media"] if isinstance(document.get("media"), dict) else {}
     link = media.get("source_url")
@@ -88,7 +88,8 @@ def queued_anew(document: Document, generation: int, settings: Settings, now: da
     if not isinstance(link, str) or not link:
         return {**kept, "media": None}
     blank = {"media": None, "last_generation": generation}
-    return {**kept, **start_over(blank, Status.QUEUED, link, settings, now)}
+    max_height = whole(media.get("max_height")) or None
+    return {**kept, **start_over(blank, Status.QUEUED, link, settings, now, max_height=max_height)}
 
 
 def deleted_at_once(settings: Settings, now: datetime) -> Document:

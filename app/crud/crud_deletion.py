@@ -8,9 +8,9 @@ from pymongo import ASCENDING, ReturnDocument
 from app.core.config import Settings
 from app.core.database import Async, Document, Sync, server_now
 from app.core.errors import NotRestorableError, ProjectNotFoundError, SceneBusyError, SceneNotFoundError
-from app.crud.crud_media import start_over
+from app.crud.crud_media import run_again
 from app.crud.crud_scene import ALIVE, CAS_TRIES, edit
-from app.models.media import ACTIVE, Status, milliseconds
+from app.models.media import ACTIVE, milliseconds
 
 
 def deletion_at(now: datetime, settings: Settings, *, with_project: bool = False) -> Document:
@@ -64,7 +64,7 @@ async def take_back(database: Async, settings: Settings, workspace: str, scene_i
             raise NotRestorableError
         media = scene["media"]
         running = media is not None and media["status"] in ACTIVE
-        anew = start_over(scene, Status.QUEUED, media["source_url"], settings, now) if running else {}
+        anew = run_again(scene, settings, now) if running else {}
         after = await database["scenes"].find_one_and_update(
             {"_id": scene_id, "version": scene["version"], "deletion.final": False},
             edit({"deletion": None, **anew}),

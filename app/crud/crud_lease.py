@@ -32,6 +32,7 @@ class Claim:
     worker: str
     started_at: datetime
     source_url: str
+    max_height: int | None
     given_back: bool
     upload: Mapping[str, Any] | None
     attempts: tuple[Mapping[str, Any], ...]
@@ -93,6 +94,7 @@ def _claim_of(document: Document) -> Claim:
         worker=media["lease"]["worker"],
         started_at=media["lease"]["started_at"],
         source_url=media["source_url"],
+        max_height=media.get("max_height"),
         given_back=media.get("given_back", False),
         upload=media["upload"],
         attempts=tuple(media["attempts"]),

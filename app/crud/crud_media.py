@@ -26,9 +26,12 @@ async def request_storage(
     *,
     project_id: str | None = None,
     link: str | None = None,
+    max_height: int | None = None,
     force: bool = False,
 ) -> tuple[Document, bool]:
     """Queue the scene's media under a new generation, unless that link is on its way or stored already.
+
+    With another cap on the height it is another request, without any it is not.
 
     Returns the document and whether anything was queued.
     Raises `SceneNotFoundError`, or `NoMediaError` where there is no link to store.
@@ -42,10 +45,11 @@ async def request_storage(
         if not wanted:
             raise NoMediaError
         same = media is not None and media["source_url"] == wanted
-        if same and not force and media["status"] in IN_FLIGHT | {Status.READY}:
+        served = same and _serves(media, max_height, settings)
+        if served and not force and media["status"] in IN_FLIGHT | {Status.READY}:
             return None
         edited = {} if same else {"edited_version": document["version"] + 1}
-        return {**start_over(document, Status.QUEUED, wanted, settings, now), **edited}
+        return {**start_over(document, Status.QUEUED, wanted, settings, now, max_height=max_height), **edited}
 
     return await change_scene(database, workspace, scene_id, change)
 
@@ -64,7 +68,7 @@ async def retry(database: Async, settings: Settings, workspace: str, scene_id: s
             return None
         if media["status"] not in sources_of(Status.QUEUED, _TRIED_AGAIN):
             raise NotRetryableError
-        return start_over(document, Status.QUEUED, media["source_url"], settings, now)
+        return run_again(document, settings, now)
 
     return await change_scene(database, workspace, scene_id, change)
 
@@ -125,7 +129,27 @@ def with_link(document: Document, link: str | None, settings: Settings, now: dat
     return start_over(document, Status.PENDING, link, settings, now)
 
 
-def start_over(document: Document, target: Status, link: str, settings: Settings, now: datetime) -> Document:
+def _serves(media: Document, max_height: int | None, settings: Settings) -> bool:
+    """Whether what the media was asked for is what somebody asks for who wants at most that height."""
+    cap = settings.height_cap
+    return max_height is None or cap(max_height) == cap(media.get("max_height"))
+
+
+def run_again(document: Document, settings: Settings, now: datetime) -> Document:
+    """The fields that start the media over just as it was asked for."""
+    media = document["media"]
+    return start_over(document, Status.QUEUED, media["source_url"], settings, now, max_height=media.get("max_height"))
+
+
+def start_over(
+    document: Document,
+    target: Status,
+    link: str,
+    settings: Settings,
+    now: datetime,
+    *,
+    max_height: int | None = None,
+) -> Document:
     """The fields that start the media over under its next generation, even where its link was away in between."""
     media = document["media"]
     if media is not None and media["status"] not in sources_of(target):
@@ -133,7 +157,15 @@ def start_over(document: Document, target: Status, link: str, settings: Settings
     queued = target is Status.QUEUED
     grace = settings.takeup_claim_grace_seconds if queued else settings.takeup_pending_grace_seconds
     generation = int(media["generation"] if media else document.get("last_generation", 0)) + 1
-    run = new_run(link, generation, target, now=now, wait_seconds=grace, max_attempts=settings.takeup_max_attempts)
+    run = new_run(
+        link,
+        generation,
+        target,
+        now=now,
+        wait_seconds=grace,
+        max_attempts=settings.takeup_max_attempts,
+        max_height=max_height,
+    )
     return {"media": run, **_leftovers(document, now)}
 
 

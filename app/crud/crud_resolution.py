@@ -36,6 +36,7 @@ class Claim:
 
     resolution_id: str
     url: str
+    max_height: int | None
     attempt: int
 
     @property
@@ -49,20 +50,22 @@ class Claim:
         }
 
 
-def _id_of(workspace: str, url: str, window: int) -> str:
+def _id_of(workspace: str, url: str, max_height: int | None, window: int) -> str:
     """Follows from who asks what in which minute, so that two who ask at once make one resolution."""
-    return str(UUID(bytes=sha256(f"{workspace}\0{url}\0{window}".encode()).digest()[:16], version=5))
+    return str(UUID(bytes=sha256(f"{workspace}\0{url}\0{max_height}\0{window}".encode()).digest()[:16], version=5))
 
 
-async def request(database: Async, workspace: str, url: str, grace_seconds: float) -> tuple[Document, bool]:
-    """The workspace's resolution of this link, and whether it is new: within a minute it is the same one.
+async def request(
+    database: Async, workspace: str, url: str, grace_seconds: float, *, max_height: int | None = None
+) -> tuple[Document, bool]:
+    """The workspace's resolution of this link at this height, and whether it is new: within a minute it is the same.
 
     Without a worker after `grace_seconds` it is rung for again. Raises `TooManyResolutionsError`.
     """
     now = await server_now(database)
     now_ms = milliseconds(now)
     window = now_ms // _SAME_MS
-    same = [_id_of(workspace, url, one) for one in (window, window - 1)]
+    same = [_id_of(workspace, url, max_height, one) for one in (window, window - 1)]
     async for found in database["resolutions"].find({"_id": {"$in": same}}):
         if found["created_ms"] > now_ms - _SAME_MS:
             return found, False
@@ -73,6 +76,7 @@ async def request(database: Async, workspace: str, url: str, grace_seconds: floa
         "_id": same[0],
         "workspace": workspace,
         "url": url,
+        "max_height": max_height,
         "status": ResolutionStatus.RESOLVING,
         "claimed": False,
         "attempt": 0,
@@ -110,7 +114,7 @@ def claim(database: Sync, resolution_id: str, seconds: float) -> Claim | None:
         {"$set": {"claimed": True, "due_ms": milliseconds(now, seconds)}, "$inc": {"attempt": 1}},
         return_document=ReturnDocument.AFTER,
     )
-    return Claim(resolution_id, taken["url"], taken["attempt"]) if taken else None
+    return Claim(resolution_id, taken["url"], taken.get("max_height"), taken["attempt"]) if taken else None
 
 
 def answer(

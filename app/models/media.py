@@ -36,6 +36,9 @@ WAITING = frozenset({Status.QUEUED, Status.RETRYING})
 IN_FLIGHT = ACTIVE | WAITING
 TERMINAL = frozenset({Status.READY, Status.FAILED, Status.CANCELED})
 
+MIN_HEIGHT, MAX_HEIGHT = 144, 4320
+"""Between which a request may cap the picture, in pixels: 144p and 8K."""
+
 _ANEW = frozenset({Status.PENDING, Status.QUEUED})
 """Another link, or another request for the same one: allowed at any time, under a new generation."""
 
@@ -140,9 +143,10 @@ class Poster(BaseModel):
 
 
 class Media(BaseModel):
-    """A scene's media as the API shows it."""
+    """A scene's media as the API shows it; `max_height` as it was asked for, null: what the operator allows."""
 
     source_url: str | None
+    max_height: int | None = None
     generation: int
     status: Status
     status_at: datetime | None = None
@@ -165,7 +169,14 @@ class Media(BaseModel):
 
 
 def new_run(
-    source_url: str, generation: int, status: Status, *, now: datetime, wait_seconds: float, max_attempts: int
+    source_url: str,
+    generation: int,
+    status: Status,
+    *,
+    now: datetime,
+    wait_seconds: float,
+    max_attempts: int,
+    max_height: int | None = None,
 ) -> dict[str, Any]:
     """The whole `media` of a new request, or of a link that nobody has asked to store yet.
 
@@ -173,6 +184,7 @@ def new_run(
     """
     return {
         "source_url": source_url,
+        "max_height": max_height,
         "generation": generation,
         "status": status,
         "status_at": now,

@@ -101,6 +101,7 @@ class Resolution(BaseModel):
 
     id: str
     url: str
+    max_height: int | None = None
     status: ResolutionStatus
     available: bool | None = None
     media: MediaDescription | None = None

@@ -199,7 +199,7 @@ class Acquisition:
             guard=self._guard,
             max_duration_seconds=settings.takeup_max_duration_seconds,
             max_playlist_entries=settings.takeup_max_playlist_entries,
-            max_height=settings.takeup_max_height,
+            max_height=settings.height_cap(self.claim.max_height),
             scratch=settings.scratch_dir,
             keep_free_bytes=settings.takeup_min_free_bytes,
             ranges=self._ranges_serve,

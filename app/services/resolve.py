@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from logging import getLogger
 from threading import Event, Thread
@@ -16,6 +17,7 @@ from app.core.media_errors import (
     EgressProxyError,
     InternalError,
     MediaError,
+    TooLongError,
     WorkerCrashedError,
 )
 from app.core.shutdown import stopping_for
@@ -30,6 +32,8 @@ from app.services.fetch.direct import open_direct
 from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, described
 from app.services.fetch.guard import Guard
+from app.services.fetch.source import Source
+from app.services.glance import glance
 from app.services.lease import HandOverError
 
 _BATCH = 500
@@ -65,7 +69,7 @@ class Resolver:
         if claim is None:
             return False
         try:
-            media, error = self._look(claim.url, seconds)
+            media, error = self._look(claim, seconds)
         except HandOverError:
             due_ms = milliseconds(server_now_sync(self.database), self.settings.takeup_claim_grace_seconds)
             return crud_resolution.give_back(self.database, claim, due_ms)
@@ -93,8 +97,9 @@ class Resolver:
         crud_resolution.answer(self.database, claim, status, found, error)
         log.info("resolution %s: %s %s", claim.resolution_id, status, error["code"] if error else "")
 
-    def _look(self, url: str, seconds: float) -> Found:
+    def _look(self, claim: Claim, seconds: float) -> Found:
         """As storing would: not while the site is held back, first as the media itself, then through yt-dlp."""
+        url = claim.url
         held = find_holds(self.database, [site_of(url)]).get(site_of(url))
         if held and held.error and held_until_ms(held, server_now_sync(self.database)):
             return None, dict(held.error)
@@ -108,15 +113,14 @@ class Resolver:
                 watch.check()  # what the watch ended is no failure of the source
                 raise
             if source is not None:
-                source.close()
-                return description.of_source(source), None
+                return self._described(source, seconds, watch)
             extraction = Extraction(
                 url=url,
                 limits=limits,
                 guard=guard,
                 max_duration_seconds=settings.takeup_max_duration_seconds,
                 max_playlist_entries=settings.takeup_max_playlist_entries,
-                max_height=settings.takeup_max_height,
+                max_height=settings.height_cap(claim.max_height),
                 scratch=settings.scratch_dir,
                 keep_free_bytes=settings.takeup_min_free_bytes,
             )
@@ -124,6 +128,14 @@ class Resolver:
         if isinstance(error, _OURS):
             raise error
         return media, error.failure() if error else None
+
+    def _described(self, source: Source, seconds: float, watch: "_Watch") -> Found:
+        """A file, by its first bytes and, where it can be read in pieces, by those that tell how long it is."""
+        with closing(source):
+            probe = glance(source.ranged, seconds / 2, watch.check) if source.ranged else None
+        media = description.of_source(source, probe or {})
+        too_long = (media.duration_s or 0) > self.settings.takeup_max_duration_seconds
+        return media, TooLongError().failure() if too_long else None
 
 
 class _Watch:

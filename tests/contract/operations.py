@@ -87,7 +87,7 @@ def claim(on: Servers, scene: Document) -> bool:
 def _held(scene: Document) -> Claim:
     """The claim of whoever holds the scene's lease."""
     now = scene["created_at"]
-    return Claim(scene["_id"], scene["project_id"], 1, 1, MAX_ATTEMPTS, "token", "w", now, LINK, False, None, ())
+    return Claim(scene["_id"], scene["project_id"], 1, 1, MAX_ATTEMPTS, "token", "w", now, LINK, None, False, None, ())
 
 
 def advance(target: Status) -> Operation:

@@ -63,6 +63,20 @@ async def test_the_same_link_within_a_minute_is_one_resolution_of_that_workspace
     assert (await request(async_database))["_id"] != first["_id"]
 
 
+async def test_another_height_is_another_resolution(async_database: Async, database: Sync) -> None:
+    async def asked(max_height: int | None) -> tuple[Document, bool]:
+        return await crud_resolution.request(async_database, "default", LINK, 20, max_height=max_height)
+
+    for height in (None, 720, 360):
+        first, new = await asked(height)
+        assert new
+        assert await asked(height) == (first, False)
+        assert Resolution.from_document(first).max_height == height
+        claim = crud_resolution.claim(database, first["_id"], 70)
+        assert claim is not None
+        assert claim.max_height == height
+
+
 async def test_two_who_ask_at_once_make_one_resolution(async_database: Async, database: Sync) -> None:
     asked = [crud_resolution.request(async_database, "default", LINK, 20) for _ in range(8)]
     answers = await asyncio.gather(*asked)

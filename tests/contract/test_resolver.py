@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import Settings
-from app.core.database import Async, Sync, server_now_sync
+from app.core.database import Async, Document, Sync, server_now_sync
 from app.core.media_errors import RateLimitedError
 from app.crud import crud_hold
 from app.crud.crud_hold import Hold
@@ -188,3 +188,70 @@ async def test_what_is_too_long_is_described_all_the_same(
     assert shown.media is not None
     assert (shown.media.duration_s or 0) > resolver.settings.takeup_max_duration_seconds
     eventually(lambda: not looking_children(), seconds=5, what="no child is left")
+
+
+def shown(resolver: Resolver, made: Document) -> Resolution:
+    return Resolution.from_document(read(resolver.database, made))
+
+
+@pytest.fixture
+def patient(resolver: Resolver) -> Resolver:
+    return Resolver(resolver.database, resolver.settings.model_copy(update={"takeup_resolve_seconds": 60}))
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "expected"),
+    [
+        ("clip.mp4", {}, ("video", 5, 720)),
+        ("tail.mp4", {}, ("video", 4, 360)),
+        ("tone.mp3", {}, ("audio", 5, None)),
+        ("photo.jpg", {}, ("image", None, 1080)),
+        ("clip.mp4", {"noranges": 1}, ("video", None, None)),
+        ("garbage.mp4", {}, ("video", None, None)),
+    ],
+)
+async def test_a_file_tells_its_duration_and_height_where_it_is_read_in_ranges(
+    async_database: Async,
+    patient: Resolver,
+    origin: Origin,
+    *,
+    name: str,
+    query: dict[str, int],
+    expected: tuple[str, int | None, int | None],
+) -> None:
+    made = await request(async_database, origin.url(name, **query))
+    patient.run(made["_id"])
+    found = shown(patient, made)
+    assert (found.available, found.error) == (True, None)
+    assert found.media is not None
+    told = found.media.duration_s
+    [file] = found.media.formats
+    assert (found.media.kind, told if told is None else round(told), file.height) == expected
+
+
+async def test_a_file_that_is_too_long_says_so_and_how_long_it_is(
+    async_database: Async, patient: Resolver, origin: Origin
+) -> None:
+    strict = Resolver(patient.database, patient.settings.model_copy(update={"takeup_max_duration_seconds": 4}))
+    made = await request(async_database, origin.url("tone.mp3"))
+    strict.run(made["_id"])
+    found = shown(strict, made)
+    assert found.available is False
+    assert found.error is not None
+    assert found.error.code == "content.too_long"
+    assert found.media is not None
+    assert (found.media.duration_s or 0) > 4
+
+
+async def test_a_duration_that_costs_too_many_bytes_or_seconds_is_not_told(
+    async_database: Async, patient: Resolver, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, query in (("MAX_BYTES", {}), ("_SECONDS", {"stall_after": 100_000})):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"app.services.glance.{limit}", 1)
+            made = await request(async_database, origin.url("clip.mp4", **query))
+            patient.run(made["_id"])
+        found = shown(patient, made)
+        assert found.available is True
+        assert found.media is not None
+        assert found.media.duration_s is None

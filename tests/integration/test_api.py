@@ -87,6 +87,8 @@ def test_unknown_and_foreign_things_are_not_found(stack: RunningStack) -> None:
         ("/projects/{project}/scenes/batch", {"urls": ["https://e.com/x", "nope"]}, (422, "link.invalid")),
         ("/projects/no-id/scenes", {}, (422, "request.invalid")),
         ("/media/no-id/cancel", None, (422, "request.invalid")),
+        ("/media/resolve", {"url": "https://e.com/", "max_height": 143}, (422, "request.invalid")),
+        ("/media/resolve", {"url": "https://e.com/", "max_height": 4321}, (422, "request.invalid")),
         ("/nowhere", {}, (404, "http.not_found")),
     ],
 )

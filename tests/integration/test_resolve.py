@@ -15,7 +15,6 @@ from app.core.database import Document
 from app.crud import crud_api_key
 from app.crud.crud_resolution import MAX_WAITING
 from app.demo.origin import Origin
-from app.models.resolution import MediaFormat
 from tests.integration.test_api import UNKNOWN, problem
 from tests.servers import wait_for
 from tests.stack import RunningStack, running_stack
@@ -23,8 +22,8 @@ from tests.stack import RunningStack, running_stack
 SECONDS = 40.0
 
 
-def ask(stack: RunningStack, url: str) -> httpx2.Response:
-    return stack.http.post("/media/resolve", json={"url": url})
+def ask(stack: RunningStack, url: str, **more: Any) -> httpx2.Response:
+    return stack.http.post("/media/resolve", json={"url": url, **more})
 
 
 def read(stack: RunningStack, resolution: Document) -> Document:
@@ -40,8 +39,8 @@ def wait_ended(stack: RunningStack, resolution: Document) -> Document:
     return wait_for(look, SECONDS, f"an answer about {resolution['url']}")
 
 
-def resolve(stack: RunningStack, url: str) -> Document:
-    return wait_ended(stack, ask(stack, url).raise_for_status().json())
+def resolve(stack: RunningStack, url: str, **more: Any) -> Document:
+    return wait_ended(stack, ask(stack, url, **more).raise_for_status().json())
 
 
 def another(origin: Origin, path: str) -> str:
@@ -64,16 +63,17 @@ def test_a_file_is_told_from_its_head_and_nothing_of_it_is_stored(stack: Running
     assert asked.headers["location"] == f"/api/v1/media/resolve/{made['id']}"
     ended = wait_ended(stack, made)
     size = len(httpx2.get(url).content)
+    inside = {"name": None, "height": 720, "fps": 25.0, "video_codec": "h264", "audio_codec": "aac"}
     assert (ended["status"], ended["available"], ended["error"]) == ("resolved", True, None)
     assert ended["media"] == {
         "title": "clip.mp4",
         "kind": "video",
-        "duration_s": None,
+        "duration_s": 5.0,
         "bytes": size,
         "container": "mp4",
         "content_type": "video/mp4",
         "entries": None,
-        "formats": [MediaFormat(id="file", container="mp4", bytes=size, stored=True).model_dump()],
+        "formats": [inside | {"id": "file", "container": "mp4", "bytes": size, "stored": True}],
     }
     assert counts(stack) == before
 

@@ -86,7 +86,7 @@ def test_first_bytes_correct_what_the_page_claims() -> None:
 )
 def test_kind_of_a_file_is_its_content_types(content_type: str, kind: str) -> None:
     source = Source(MediaType(content_type, "x"), 10, "name.x", iter(()), lambda: None)
-    found = description.of_source(source)
+    found = description.of_source(source, {})
     assert (found.kind, found.title, found.bytes, found.content_type) == (kind, "name.x", 10, content_type)
     assert found.formats == [MediaFormat(id="file", container="x", bytes=10, stored=True)]
 

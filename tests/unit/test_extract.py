@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -15,7 +16,6 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from app.core.media_errors import (
     BlockedAddressError,
-    ExpiredAddressError,
     ExtractorFailedError,
     LinkNotFoundError,
     LoginRequiredError,
@@ -121,18 +121,23 @@ def test_file_behind_a_page_is_read_where_it_lies_and_under_the_pages_title(orig
         assert source.filename.endswith(".mp4")
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410, 416])
-def test_address_of_a_page_that_is_refused_has_expired(origin: Origin, scratch: Path, status: int) -> None:
-    page = f'<html><title>Boats</title><video src="{origin.url(f"status/{status}")}" type="video/mp4"></video></html>'
-    (scratch.parent / "site/expired.html").write_text(page)
-    assert code_of(extraction(origin.url("expired.html"), scratch)) == ExpiredAddressError.code
-
-
 def test_page_that_asks_for_time_is_given_it(origin: Origin, scratch: Path) -> None:
     job = extraction(origin.url("status/429", retry_after=77), scratch)
     with pytest.raises(RateLimitedError) as caught, extracted(job, Progress()):
         pass
     assert caught.value.retry_after_seconds == 77
+
+
+@pytest.mark.parametrize(
+    ("max_height", "name"),
+    [(4320, "clip.mp4"), (720, "clip.mp4"), (719, "tail.mp4"), (360, "tail.mp4"), (144, "tail.mp4")],
+)
+def test_best_picture_up_to_the_height_is_taken(origin: Origin, scratch: Path, max_height: int, name: str) -> None:
+    offered = [f'<source src="{path}" label="{lines}p">' for path, lines in (("clip.mp4", 720), ("tail.mp4", 360))]
+    (scratch.parent / "site/two.html").write_text(f"<title>Boats</title><video>{''.join(offered)}</video>")
+    job = replace(extraction(origin.url("two.html"), scratch), max_height=max_height)
+    with extracted(job, Progress()) as source:
+        assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256(name)
 
 
 def test_page_without_media_is_unsupported(origin: Origin, scratch: Path) -> None:

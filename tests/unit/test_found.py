@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 
 from app.core.media_errors import ExpiredAddressError
+from app.demo.origin import Origin
 from app.demo.samples import Samples
 from app.services.fetch.direct import open_found
 from app.services.fetch.exchange import Limits, Opening
@@ -97,6 +98,12 @@ def test_file_is_asked_for_with_the_cookie_that_its_page_set(gate: Gate, film: b
 def test_without_the_cookie_it_is_refused(gate: Gate) -> None:
     with pytest.raises(ExpiredAddressError):
         open_found(FoundFile.of(gate.url("film.mp4"), {}, "Boats"), OPENING)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 416])
+def test_address_that_is_refused_has_expired(samples: Samples, status: int) -> None:
+    with Origin(samples.folder) as origin, pytest.raises(ExpiredAddressError):
+        open_found(FoundFile.of(origin.url(f"status/{status}"), {}, "Boats"), OPENING)
 
 
 def test_another_host_is_told_no_secret(gate: Gate, elsewhere: Gate) -> None:

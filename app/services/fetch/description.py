@@ -10,13 +10,15 @@ from app.services.fetch.source import Source
 Info = Mapping[str, Any]
 
 
-def of_source(source: Source) -> MediaDescription:
-    """Of a link that is the media itself."""
+def of_source(source: Source, probe: Mapping[str, Any]) -> MediaDescription:
+    """Of a link that is the media itself; `probe` is what is known of its inside (`Probe`), or nothing."""
     media_type = source.media_type
-    file = MediaFormat(id="file", container=media_type.extension, bytes=source.length, stored=True)
+    inside = {name: probe.get(name) for name in ("height", "fps", "video_codec", "audio_codec")}
+    file = MediaFormat(id="file", container=media_type.extension, bytes=source.length, stored=True, **inside)
     return MediaDescription(
         title=source.filename,
-        kind=_kind_of(media_type),
+        kind=probe.get("kind") or _kind_of(media_type),
+        duration_s=probe.get("duration_s"),
         bytes=source.length,
         container=media_type.extension,
         content_type=media_type.content_type,

@@ -7,6 +7,7 @@ file of any size is inspected by the few pieces that matter.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from logging import getLogger
 from typing import Any
 
@@ -32,12 +33,15 @@ class Inspection:
     poster_height: int
 
 
+Read = Callable[[int, int], bytes]
+"""From an offset and a length to the bytes there."""
+
+
 class _Blocks:
     """Reads of one object by whole blocks, the last few of them kept."""
 
-    def __init__(self, bucket: Bucket, key: str, size: int) -> None:
-        self._bucket = bucket
-        self._key = key
+    def __init__(self, read: Read, size: int) -> None:
+        self._read = read
         self._size = size
         self._kept: OrderedDict[int, bytes] = OrderedDict()
 
@@ -48,7 +52,7 @@ class _Blocks:
         number = offset // BLOCK_BYTES
         if number not in self._kept:
             start = number * BLOCK_BYTES
-            self._kept[number] = self._bucket.read(self._key, start, min(BLOCK_BYTES, self._size - start))
+            self._kept[number] = self._read(start, min(BLOCK_BYTES, self._size - start))
             if len(self._kept) > _CACHED_BLOCKS:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(number)
@@ -60,10 +64,22 @@ def inspect(bucket: Bucket, key: str, size: int, max_duration_seconds: int, chec
 
     Raises the `media.*` errors, `content.too_long`, and what reading the bucket raises.
     """
-    job = {"size": size, "max_duration_seconds": max_duration_seconds}
+    job = {"size": size, "max_duration_seconds": max_duration_seconds, "poster": True}
+    return _inspect(job, partial(bucket.read, key), check)
+
+
+def probe(read: Read, size: int, check: Callable[[], None]) -> dict[str, Any]:
+    """What a file of `size` bytes holds, however long it is: the `Probe` alone, of the whole blocks that `read` gives.
+
+    Raises the `media.*` errors, and what `read` and `check` raise.
+    """
+    return _inspect({"size": size, "max_duration_seconds": None, "poster": False}, read, check).probe
+
+
+def _inspect(job: dict[str, Any], read: Read, check: Callable[[], None]) -> Inspection:
     try:
         with run_child("app.services.process.inspector", job) as child:
-            return _serve(child, _Blocks(bucket, key, size), check)
+            return _serve(child, _Blocks(read, job["size"]), check)
     except ChildSilentError as error:
         raise UnsafeMediaError from error
     except ChildDiedError as error:

@@ -110,7 +110,7 @@ def main() -> int:
     )
     forbid_network_and_processes()
     try:
-        probe, poster = _inspect(RemoteFile(job["size"], questions, answers), job["max_duration_seconds"])
+        probe, poster = _inspect(RemoteFile(job["size"], questions, answers), job)
     except MediaError as error:
         write_message(questions, {"type": "error", "code": error.code, "detail": error.detail})
         return 0
@@ -137,20 +137,21 @@ def main() -> int:
     return 0
 
 
-def _inspect(file: RemoteFile, max_duration_seconds: int) -> tuple[dict[str, Any], Poster | None]:
+def _inspect(file: RemoteFile, job: dict[str, Any]) -> tuple[dict[str, Any], Poster | None]:
     _check_picture_size(file)
     options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": ""}
     with av.open(file, mode="r", options=options, metadata_errors="replace") as container:
         if len(container.streams) > _MAX_STREAMS:
             raise UnsafeMediaError("It has too many streams.")
         probe = _probe(container)
-        if (probe["duration_s"] or 0) > max_duration_seconds:
+        longest = job["max_duration_seconds"]
+        if longest is not None and (probe["duration_s"] or 0) > longest:
             raise TooLongError
         rotation = _check_decodable(container, probe)
         probe["rotation"] = rotation
         if rotation in {90, 270}:
             probe["width"], probe["height"] = probe["height"], probe["width"]
-        return probe, make_poster(container, rotation)
+        return probe, make_poster(container, rotation) if job["poster"] else None
 
 
 def _check_picture_size(file: RemoteFile) -> None:

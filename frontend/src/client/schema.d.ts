@@ -183,7 +183,7 @@ export interface paths {
          * @description Queue the storage of a scene's media.
          *
          *     Answers at once, also while the broker is down. Asking again for a link that is on its way, or stored, queues
-         *     nothing and answers with its present state.
+         *     nothing and answers with its present state; with another `max_height` it is fetched anew.
          */
         post: operations["store_media_api_v1_media_store_post"];
         delete?: never;
@@ -660,7 +660,7 @@ export interface components {
         };
         /**
          * Media
-         * @description A scene's media as the API shows it.
+         * @description A scene's media as the API shows it; `max_height` as it was asked for, null: what the operator allows.
          */
         Media: {
             /** Attempt */
@@ -672,6 +672,8 @@ export interface components {
             generation: number;
             /** Max Attempts */
             max_attempts: number;
+            /** Max Height */
+            max_height?: number | null;
             /** Next Attempt At */
             next_attempt_at?: string | null;
             original?: components["schemas"]["Original"] | null;
@@ -996,6 +998,8 @@ export interface components {
             expires_at: string;
             /** Id */
             id: string;
+            /** Max Height */
+            max_height?: number | null;
             media?: components["schemas"]["MediaDescription"] | null;
             status: components["schemas"]["ResolutionStatus"];
             /** Url */
@@ -1009,9 +1013,15 @@ export interface components {
         ResolutionStatus: "resolving" | "resolved" | "failed";
         /**
          * ResolveRequest
-         * @description The link to look at.
+         * @description The link to look at, and the height that it would be stored with.
          */
         ResolveRequest: {
+            /**
+             * Max Height
+             * @description The most that the picture's height (of an upright one, the width) shall have, in pixels, where a site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT), which is also what null means
+             * @example 720
+             */
+            max_height?: number | null;
             /**
              * Url
              * @description An http or https address
@@ -1188,6 +1198,12 @@ export interface components {
              * @default false
              */
             force: boolean;
+            /**
+             * Max Height
+             * @description The most that the picture's height (of an upright one, the width) shall have, in pixels, where a site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT), which is also what null means
+             * @example 720
+             */
+            max_height?: number | null;
             /**
              * Project Id
              * @example 019a7c1e-5c3a-7b3e-9f0a-3d2b1c0a9e8d
