@@ -7,9 +7,11 @@ STAMP := $(VENV)/.installed
 NPM := frontend/npm
 NODE_STAMP := frontend/node_modules/.installed
 PAGE := app/web/index.html
+SOURCE_AND_BUCKET := source_faults.py random_kills.py bucket_faults.py strict_bucket.py hostile.py
+SIDE_BY_SIDE := -n 4 --dist loadgroup
 UV_PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
-.PHONY: help install up demo test e2e screenshots faults soak interleavings mutate diagram client check format lint types floors front lock bench clean
+.PHONY: help install up demo test e2e screenshots faults faults-again soak interleavings mutate diagram client check format lint types floors front lock bench clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -49,7 +51,13 @@ screenshots: $(STAMP) $(PAGE) ## photograph every page in every state, for docs/
 	$(BIN)/python -m tests.e2e.screenshots
 
 faults: $(STAMP) ## the fault experiments in full (minutes); writes docs/reliability.md
-	$(BIN)/pytest tests/faults --long -n 4 --dist loadgroup $(ARGS)
+	$(BIN)/pytest tests/faults tests/security --long $(SIDE_BY_SIDE) $(ARGS)
+
+faults-again: $(STAMP) ## experiments 2 and 16 to 23, small, FAULTS_TIMES (20) times in a row; in full with ARGS=--long
+	@for time in $$(seq $${FAULTS_TIMES:-20}); do \
+	  $(BIN)/pytest $(addprefix tests/faults/test_,$(SOURCE_AND_BUCKET)) tests/security $(SIDE_BY_SIDE) $(ARGS) \
+	  || { echo "$$((time - 1)) times passed, then it failed"; exit 1; }; \
+	done; echo "$$time times passed"
 
 soak: $(STAMP) ## an hour (SOAK_MINUTES) of load and faults at random; writes docs/reliability.md
 	$(BIN)/python -m tests.faults.soak

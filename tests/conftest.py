@@ -1,10 +1,16 @@
 """The samples, and the choice between an experiment's small form and its full one, with the record of a full run."""
 
+import fcntl
+from collections.abc import Iterator
+
 import pytest
 
 from app.demo.samples import Samples
 from tests.faults.record import ExperimentRecord
 from tests.servers import shared_samples
+
+ALONE = {25}
+"""Experiments that bound seconds which a busy machine adds to: while one runs, no other does."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,3 +39,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
     """The demo's media, made once for the whole run; nobody writes into their folder."""
     return shared_samples(tmp_path_factory)
+
+
+@pytest.fixture(autouse=True)
+def share_of_the_machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    marker = request.node.get_closest_marker("experiment")
+    if not request.config.getoption("--long") or marker is None:
+        yield
+        return
+    with (tmp_path_factory.getbasetemp().parent / "machine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if marker.args[0] in ALONE else fcntl.LOCK_SH)
+        yield

@@ -3,7 +3,6 @@
 `--long` runs every experiment with the counts and times of docs/reliability.md; without it a small form of each.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,9 +18,6 @@ from tests.stack import QUICK, RunningStack, running_stack
 GROUPS = ((1,), (3, 4, 6, 8), (5, 7, 9, 10, 11), (12, 13, 15), (19, 22), (2, 16, 17, 18, 20, 21), (25,))
 """Experiments that share a service, where several run at once: the groups take about the same time."""
 
-ALONE = {25}
-"""Experiments that bound seconds which a busy machine adds to: while one runs, no other does."""
-
 Begin = Callable[[RunningStack | Fleet], Experiment]
 
 
@@ -29,8 +25,8 @@ Begin = Callable[[RunningStack | Fleet], Experiment]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         marker = item.get_closest_marker("experiment")
-        if marker:
-            group = next(place for place, numbers in enumerate(GROUPS) if marker.args[0] in numbers)
+        group = next((place for place, numbers in enumerate(GROUPS) if marker and marker.args[0] in numbers), None)
+        if group is not None:
             item.add_marker(pytest.mark.xdist_group(f"service {group}"))
 
 
@@ -65,17 +61,6 @@ def production_fleet(tmp_path: Path) -> Iterator[Fleet]:
     """A fleet with the times that production has."""
     with running_fleet(tmp_path, {"TAKEUP_ALLOW_NETWORKS": QUICK["TAKEUP_ALLOW_NETWORKS"]}) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def share_of_the_machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    marker = request.node.get_closest_marker("experiment")
-    if not request.config.getoption("--long") or marker is None:
-        yield
-        return
-    with (tmp_path_factory.getbasetemp().parent / "machine.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if marker.args[0] in ALONE else fcntl.LOCK_SH)
-        yield
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What a check counts, and what must be zero."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -19,6 +19,9 @@ class Figures:
     duplicated: list[str] = field(default_factory=list)
     orphaned: list[str] = field(default_factory=list)
     wrong_bytes: list[str] = field(default_factory=list)
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     @property
     def wrong(self) -> list[str]:

@@ -8,6 +8,7 @@ from app.demo.samples import Samples
 
 LARGE = "large.mp4"
 LARGE_BYTES = 20 << 20
+_PIECE = 1 << 20  # `randbytes` gives less than 256 MiB at once
 EXTRACTED = "hls/master.m3u8"
 """Goes through yt-dlp, so its bytes are made on the way and no source has them."""
 
@@ -24,4 +25,6 @@ def film(folder: Path, size: int, seed: str) -> bytes:
     clip = (folder / "clip.mp4").read_bytes()
     filler = size - len(clip)
     # ISO/IEC 14496-12, 8.1.2: a `free` box holds what a reader must skip.
-    return clip + filler.to_bytes(4) + b"free" + random.Random(seed).randbytes(filler - 8)
+    noise = random.Random(seed)
+    pieces = (noise.randbytes(min(_PIECE, filler - 8 - at)) for at in range(0, filler - 8, _PIECE))
+    return b"".join((clip, filler.to_bytes(4), b"free", *pieces))

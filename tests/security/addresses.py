@@ -11,6 +11,8 @@ PUBLIC = "93.184.215.14"
 ORIGIN_PORT = 8000
 ORIGIN = f"http://{PUBLIC}:{ORIGIN_PORT}"
 LIST = Path(__file__).parents[1] / "data/addresses.toml"
+NOWHERE = "-"
+"""Where a page leads that names no target."""
 _BLOCKED = ["link.blocked_address"]
 
 
@@ -51,7 +53,7 @@ def read_addresses() -> AddressList:
     for kind in ("redirect", "document"):
         for template in data[kind]:
             leads = "{to}" in str(template) or "{bare}" in str(template)
-            for number, target in enumerate(data["targets"]["links"] if leads else ["-"]):
+            for number, target in enumerate(data["targets"]["links"] if leads else [NOWHERE]):
                 path = f"{template['name'].replace(' ', '-')}/{number}"
                 pages[path] = _page(template, target)
                 has_page = pages[path].status == 200

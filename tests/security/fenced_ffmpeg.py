@@ -10,10 +10,12 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from app.services.fetch.fence import NetworkFence
 from app.services.fetch.guard import Guard
-from tests.security.addresses import Entry
+from tests.security.addresses import NOWHERE, Entry
 
+_HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
 _FILES = {
-    "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{}\n#EXT-X-ENDLIST\n",
+    "list.m3u8": _HLS + "#EXTINF:2.0,\n{}\n#EXT-X-ENDLIST\n",
+    "key.m3u8": _HLS + '#EXT-X-KEY:METHOD=AES-128,URI="{}"\n#EXTINF:2.0,\nx.ts\n#EXT-X-ENDLIST\n',
     "list.ffconcat": "ffconcat version 1.0\nfile '{}'\n",
 }
 _EVERYTHING = "file,pipe,http,https,httpproxy,tcp,udp,tls,crypto,data,concat,subfile,ftp,rtmp,gopher,hls"
@@ -32,9 +34,13 @@ class FfmpegPath:
         )
 
     def attempt(self, entry: Entry) -> str:
+        """Both the entry's link and where that leads: what ffmpeg may be handed, and what it may find by itself."""
+        return min(self._attempt(link) for link in {entry.link, entry.to} - {NOWHERE})  # `ran` where one did
+
+    def _attempt(self, link: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(entry.to) + "\n")
+        self._process.stdin.write(json.dumps(link) + "\n")
         self._process.stdin.flush()
         return str(json.loads(self._process.stdout.readline()))
 

@@ -77,17 +77,16 @@ def _extraction(entry: Entry, folder: Path) -> Extraction:
 
 
 def _chosen(listed: AddressList, path: str, *, whole: bool) -> list[Entry]:
-    """All (ffmpeg never sees the pages: each address once), or the first of each kind.
+    """All, or the first of each kind.
 
     Describing and extracting refuse a link by the same lines; what they then read of a page differs.
     """
     if path == "ffmpeg-unfenced":
         return list(listed.entries[:1])
-    entries = reversed(listed.entries)
-    if not whole:
-        kinds = {entry.name: entry for entry in entries}
-        return [entry for entry in kinds.values() if path != "describe" or entry.has_page]
-    return list({entry.to: entry for entry in entries}.values()) if path == "ffmpeg" else list(listed.entries)
+    if whole:
+        return list(listed.entries)
+    kinds = {entry.name: entry for entry in reversed(listed.entries)}
+    return [entry for entry in kinds.values() if path != "describe" or entry.has_page]
 
 
 def main(path: str, samples: str, folder: str, size: str = "all") -> None:

@@ -1,23 +1,32 @@
 """Experiment 23: nothing on the address list is reached, by no path, on a machine where every address answers.
 
-The list is tests/data/addresses.toml; `--long` takes all of it through the extraction path too.
+The list is tests/data/addresses.toml; `--long` takes all of it through each path, and notes it for the report.
 """
 
 import json
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults.figures import Figures
 from tests.security.addresses import read_addresses
 from tests.servers import shared_samples
 
 IN_NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--mount")
 SECONDS = 900
 Row = dict[str, Any]
+TryAll = Callable[[str], list[Row]]
+
+
+def address_list(path: str) -> pytest.MarkDecorator:
+    """Marks the test that takes the list through this path."""
+    return pytest.mark.experiment(23, f"the address list, {path}", quick="some", long="all", unit="entries")
 
 
 def _possible() -> bool:
@@ -43,6 +52,28 @@ def run(path: str, samples: Path, folder: Path, *, whole: bool = True) -> list[R
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.fixture
+def try_all(request: pytest.FixtureRequest, samples: Path, tmp_path: Path) -> TryAll:
+    """Takes the list through a path: all of it with `--long`, or the first entry of each kind."""
+
+    def attempt(path: str) -> list[Row]:
+        began = time.monotonic()
+        rows = run(path, samples, tmp_path, whole=path == "direct" or request.config.getoption("--long"))
+        marker = request.node.get_closest_marker("experiment")
+        connections = sum(row["connections"] for row in rows)
+        figures = Figures().counts() | {"faults": 0, "slowest_rescue": None}
+        noted = {
+            "number": marker.args[0],
+            "title": f"{marker.args[1]}: the canary saw {connections} connections",
+            "size": f"{len(rows)} {marker.kwargs['unit']}",
+            "seconds": time.monotonic() - began,
+        }
+        request.node.user_properties.append(("experiment", figures | noted))
+        return rows
+
+    return attempt
+
+
 def wrongly_answered(rows: list[Row], *, may_be_page: bool) -> list[str]:
     """What was not refused as the list says."""
     return [
@@ -62,26 +93,30 @@ def test_list_is_long_and_an_unguarded_client_reaches_most_of_it(samples: Path, 
     assert len(connected(rows)) > len(rows) / 2
 
 
-def test_direct_path_reaches_none(samples: Path, tmp_path: Path) -> None:
-    rows = run("direct", samples, tmp_path)
+@address_list("direct path")
+def test_direct_path_reaches_none(try_all: TryAll) -> None:
+    rows = try_all("direct")
     assert connected(rows) == []
     assert wrongly_answered(rows, may_be_page=True) == []
 
 
-def test_extraction_path_reaches_none(samples: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    rows = run("extract", samples, tmp_path, whole=request.config.getoption("--long"))
+@address_list("extraction path")
+def test_extraction_path_reaches_none(try_all: TryAll) -> None:
+    rows = try_all("extract")
     assert connected(rows) == []
     assert wrongly_answered(rows, may_be_page=False) == []
 
 
-def test_describing_path_reaches_none(samples: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    rows = run("describe", samples, tmp_path, whole=request.config.getoption("--long"))
+@address_list("describing path")
+def test_describing_path_reaches_none(try_all: TryAll) -> None:
+    rows = try_all("describe")
     assert connected(rows) == []
     assert wrongly_answered(rows, may_be_page=True) == []
 
 
-def test_ffmpeg_path_reaches_none(samples: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    rows = run("ffmpeg", samples, tmp_path, whole=request.config.getoption("--long"))
+@address_list("ffmpeg path")
+def test_ffmpeg_path_reaches_none(try_all: TryAll) -> None:
+    rows = try_all("ffmpeg")
     assert connected(rows) == []
     assert {row["outcome"] for row in rows if "://" in row["to"]} == {"vetoed"}
 
