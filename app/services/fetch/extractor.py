@@ -1,7 +1,7 @@
 """The extraction child: yt-dlp finds the media behind a page and downloads it into a scratch folder.
 
-Runs as a process of its own (`python -m app.services.fetch.extractor`), with no secret in its environment. It reads
-its job as one JSON line and writes JSON lines: `progress`, and at the end `result` or `error` (a code of
+Runs as a process of its own, forked by `child_server` and with no secret in its environment. It reads its job as one
+JSON line and writes JSON lines: `progress`, and at the end `result` or `error` (a code of
 docs/errors.md). A job to `describe` downloads nothing: it writes `described`, once or again with more, before the end.
 """
 
@@ -36,6 +36,21 @@ _PROGRESS_SECONDS = 0.25
 _FRAGMENTS_AT_ONCE = 4
 _MAX_TITLE_LENGTH = 500
 _GROWTH_SECONDS = 10.0
+_OWN_PAGE = 'data:text/html,<html><title>Reel</title><video src="https://example.invalid/a.mp4"></video></html>'
+
+
+def preload() -> None:
+    """Import yt-dlp without its plugins, and have it find the media in a page of our own, which asks nobody.
+
+    So every extractor is imported, and what links and pages are matched against is compiled.
+    """
+    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415 - before the rest of yt-dlp
+
+    plugin_dirs.value = []
+    from app.services.fetch import extractor_failures, extractor_session  # noqa: F401, PLC0415 - imports yt-dlp
+
+    with extractor_session.GuardedYoutubeDL({"cachedir": False, "logger": _Log()}) as downloader:
+        downloader.extract_info(_OWN_PAGE, download=False)
 
 
 def main() -> int:
@@ -244,10 +259,3 @@ def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         "updatetime": False,
         "logger": _Log(),
     }
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MediaError:
-        sys.exit(1)
