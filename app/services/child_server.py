@@ -21,7 +21,7 @@ from typing import NoReturn
 from app.core.process import die_with_parent
 
 INTEGER_BYTES = 4
-"""Every answer is one signed number, big-endian: a pid, then a return code (a signal negative, as subprocess has it)."""
+"""Every answer is one signed number, big-endian: a pid, then a return code (a signal is negative, as in subprocess)."""
 
 
 def main(name: str, owner: int) -> None:

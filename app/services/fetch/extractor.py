@@ -49,7 +49,8 @@ def preload() -> None:
     plugin_dirs.value = []
     from app.services.fetch import extractor_failures, extractor_session  # noqa: F401, PLC0415 - imports yt-dlp
 
-    with extractor_session.GuardedYoutubeDL({"cachedir": False, "logger": _Log()}) as downloader:
+    quietly = {"cachedir": False, "quiet": True, "no_warnings": True}
+    with extractor_session.GuardedYoutubeDL(quietly) as downloader:
         downloader.extract_info(_OWN_PAGE, download=False)
 
 
