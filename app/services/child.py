@@ -1,17 +1,16 @@
-"""The parent's side of a child process: started without secrets, spoken to over pipes, killed with all it started."""
+"""The parent's side of a child process: forked without secrets, spoken to over pipes, killed with all it started."""
 
 import json
 import os
 import selectors
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from app.services.warm import Server, forked
 
 _POLL_SECONDS = 0.2
 _STDERR_TAIL_BYTES = 8192
@@ -34,20 +33,19 @@ class ChildSilentError(Exception):
 class Child:
     """A running child. Messages are JSON objects, one a line; a message may announce raw bytes behind it."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:
-        self._process = process
+    def __init__(self, server: Server, stdin: IO[bytes], stdout: IO[bytes], log: IO[bytes]) -> None:
+        self._server = server
+        self._stdin = stdin
+        self._stdout = stdout
         self._log = log
         self._buffer = bytearray()
-        if process.stdin is None or process.stdout is None:
-            raise ValueError("a child is spoken to over pipes")
-        self._stdin = process.stdin
-        self._stdout = process.stdout
 
     def send(self, body: bytes) -> None:
         """Write raw bytes to the child's stdin. Raises `ChildDiedError`."""
         try:
-            self._stdin.write(body)
-            self._stdin.flush()
+            left = memoryview(body)
+            while left:
+                left = left[self._stdin.write(left) :]
         except OSError as error:
             raise self._died() from error
 
@@ -59,7 +57,7 @@ class Child:
         while True:
             line = self._take_line(check, silence_seconds)
             if line is None:
-                if self._process.wait() != 0:
+                if self._server.wait() != 0:
                     raise self._died()
                 return
             message = json.loads(line)
@@ -99,45 +97,46 @@ class Child:
         return bool(piece)
 
     def _died(self) -> ChildDiedError:
-        returncode = self._process.wait()
+        returncode = self._server.wait()
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - _STDERR_TAIL_BYTES))
         return ChildDiedError(returncode, self._log.read().decode(errors="replace"))
 
-    def kill(self) -> None:
-        """Kill the child and all that it started; harmless when it has ended."""
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+
+@contextmanager
+def _pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """An end to read from, and one to write to."""
+    read, write = os.pipe()
+    with open(read, "rb", buffering=0) as source, open(write, "wb", buffering=0) as target:  # noqa: PTH123 - no path
+        yield source, target
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """The folder's file descriptor."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 @contextmanager
 def run_child(module: str, job: Mapping[str, Any], folder: Path | None = None) -> Iterator[Child]:
-    """Run `python -m module` with `job` as its first line of input; it is gone when the block ends, however it ends.
+    """Run `module.main()` in a process of its own, with `job` as its first line of input.
 
-    Its environment holds nothing of ours, and `folder` (default: the system's temporary one) is its home.
+    It is gone when the block ends, however it ends. It is forked from a process that is kept for the next job of this
+    thread. Its environment holds nothing of ours, and `folder` (default: the system's temporary one) is its home.
     """
-    home = str(folder or tempfile.gettempdir())
-    environment = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=home,
-            env=environment,
-            start_new_session=True,
-        )
-        child = Child(process, log)
-        try:
-            child.send(json.dumps({"parent": os.getpid(), **job}).encode() + b"\n")
-            yield child
-        finally:
-            child.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with suppress(OSError):  # what was not sent has nobody to read it
-                        pipe.close()
+    with (
+        tempfile.TemporaryFile() as log,
+        _pipe() as (their_stdin, stdin),
+        _pipe() as (stdout, their_stdout),
+        _opened(folder or Path(tempfile.gettempdir())) as home,
+        forked(module, (their_stdin.fileno(), their_stdout.fileno(), log.fileno(), home)) as server,
+    ):
+        their_stdin.close()
+        their_stdout.close()
+        child = Child(server, stdin, stdout, log)
+        child.send(json.dumps({"parent": server.pid, **job}).encode() + b"\n")
+        yield child

@@ -43,11 +43,12 @@ def inspector(bucket: Bucket, place: Place) -> Iterator[Inspector]:
 
 
 def inspections() -> list[psutil.Process]:
+    """The children at work; the server that they are forked from stays."""
     found = []
-    for process in psutil.Process().children(recursive=True):
+    for server in psutil.Process().children():
         with suppress(psutil.Error):
-            if "app.services.process.inspector" in process.cmdline():
-                found.append(process)
+            if "app.services.process.inspector" in server.cmdline():
+                found += server.children()
     return found
 
 

@@ -26,7 +26,7 @@ from app.models.resolution import Resolution
 from app.services.admission import site_of
 from app.services.resolve import Resolver
 from tests.contract.test_resolutions import read, request
-from tests.servers import eventually, shared_samples
+from tests.servers import eventually, is_alive, shared_samples
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,9 @@ def resolver(database: Sync, settings: Settings, tmp_path: Path) -> Resolver:
 
 
 def looking_children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "app.services.fetch.extractor" in child.cmdline()]
+    """The children at work; the server that they are forked from stays."""
+    servers = [child for child in psutil.Process().children() if "app.services.fetch.extractor" in child.cmdline()]
+    return [child for server in servers for child in server.children() if is_alive(child)]
 
 
 @pytest.mark.parametrize(

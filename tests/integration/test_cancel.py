@@ -48,6 +48,13 @@ def descendants(stack: RunningStack, module: str) -> list[psutil.Process]:
     return found
 
 
+def jobs(stack: RunningStack, module: str) -> Iterator[psutil.Process]:
+    """Those of them that work; the servers that they are forked from stay."""
+    running = descendants(stack, module)
+    servers = {process.pid for process in running}
+    return (process for process in running if process.ppid() in servers)
+
+
 def assert_stops(stack: RunningStack, scene: Document, busy: Callable[[], object]) -> None:
     """Cancel it, and see that within two seconds nothing is busy with it, and that nothing of it is left."""
     answer = stack.http.post(f"/media/{scene['id']}/cancel")
@@ -97,7 +104,7 @@ def test_while_it_downloads(stack: RunningStack, origin: Origin) -> None:
 @contextmanager
 def stopped_child(stack: RunningStack, module: str) -> Iterator[psutil.Process]:
     """The child that runs this module, frozen in the midst of its work."""
-    child = wait_for(lambda: next(iter(descendants(stack, module)), None), 20, f"{module} runs")
+    child = wait_for(lambda: next(jobs(stack, module), None), 20, f"{module} runs")
     child.send_signal(signal.SIGSTOP)
     try:
         yield child

@@ -31,7 +31,7 @@ from app.demo.samples import Samples
 from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.guard import Guard
-from tests.servers import eventually
+from tests.servers import eventually, is_alive
 
 LOOPBACK = ("127.0.0.1/32",)
 PLENTY = 64 << 20
@@ -296,3 +296,23 @@ def test_ffmpeg_merges_local_files_only_and_without_a_network(
         assert line.count(" -i ") == line.count("-protocol_whitelist file,pipe -i file:")
         assert "://" not in line
     assert Path("/proc/self/ns/net").readlink().name not in notes.read_text()
+
+
+def test_what_a_program_of_the_child_left_running_ends_with_the_child(
+    origin: Origin, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, wrapper = tmp_path / "notes", tmp_path / "ffmpeg"
+    wrapper.write_text(
+        f'#!/bin/sh\nsleep 600 > {tmp_path / "null"} 2>&1 &\necho $! >> {notes}\nexec {get_ffmpeg_exe()} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(wrapper))
+    with extracted(extraction(origin.url("dash/manifest.mpd"), scratch), Progress()):
+        pass
+    left = [int(pid) for pid in notes.read_text().split()]
+    assert left
+    eventually(lambda: not any(map(runs, left)), seconds=5, what="nothing of it runs")
+
+
+def runs(pid: int) -> bool:
+    return psutil.pid_exists(pid) and is_alive(psutil.Process(pid))

@@ -1,9 +1,9 @@
 """The extraction child: yt-dlp finds the media behind a page and downloads it into a scratch folder.
 
-Runs as a process of its own (`python -m app.services.fetch.extractor`), with no secret in its environment. It reads
-its job as one JSON line and writes JSON lines: `file` where one file is all there is, which is then fetched by the
-parent; else `found` and `progress`; at the end `result`, or `error` (a code of docs/errors.md). A job to `describe`
-downloads nothing: it writes `described`, once or again with more, before the end.
+Runs as a process of its own, forked by `child_server` and with no secret in its environment. It reads its job as one
+JSON line and writes JSON lines: `file` where one file is all there is, which is then fetched by the parent; else
+`found` and `progress`; at the end `result`, or `error` (a code of docs/errors.md). A job to `describe` downloads
+nothing: it writes `described`, once or again with more, before the end.
 """
 
 import json
@@ -37,6 +37,26 @@ _PROGRESS_SECONDS = 0.25
 _FRAGMENTS_AT_ONCE = 4
 _MAX_TITLE_LENGTH = 500
 _GROWTH_SECONDS = 10.0
+_OWN_PAGE = 'data:text/html,<html><title>Reel</title><video src="https://example.invalid/a.mp4"></video></html>'
+
+
+def preload() -> None:
+    """Import yt-dlp without its plugins, and have it find the media in a page of our own, which asks nobody.
+
+    So every extractor is imported, and what links and pages are matched against is compiled.
+    """
+    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415 - before the rest of yt-dlp
+
+    plugin_dirs.value = []
+    from app.services.fetch import (  # noqa: PLC0415 - imports yt-dlp
+        extractor_failures,  # noqa: F401
+        extractor_pieces,  # noqa: F401
+        extractor_session,
+    )
+
+    quietly = {"cachedir": False, "quiet": True, "no_warnings": True}
+    with extractor_session.GuardedYoutubeDL(quietly) as downloader:
+        downloader.extract_info(_OWN_PAGE, download=False)
 
 
 def main() -> int:
@@ -182,11 +202,8 @@ def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
 
 
 def _session(job: dict[str, Any], report: _Reporter) -> Any:
-    from yt_dlp.globals import plugin_dirs  # noqa: PLC0415 - after the confinement
-
     from app.services.fetch.extractor_session import GuardedYoutubeDL  # noqa: PLC0415 - imports yt-dlp
 
-    plugin_dirs.value = []
     return GuardedYoutubeDL(_options(job, report))
 
 
@@ -259,10 +276,3 @@ def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         "updatetime": False,
         "logger": _Log(),
     }
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MediaError:
-        sys.exit(1)

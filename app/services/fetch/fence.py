@@ -106,10 +106,11 @@ def _tether_programs(roomy_program: str) -> None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
-    class TetheredPopen(subprocess.Popen[Any]):
-        def __init__(self, args: Any, *more: Any, **kwargs: Any) -> None:
-            command = args if isinstance(args, str | bytes) else list(_of_local_files(args))
-            chosen = prepare_roomy if command[:1] == [roomy_program] else prepare
-            super().__init__(command, *more, **{**kwargs, "preexec_fn": chosen})
+    plain = subprocess.Popen.__init__
 
-    subprocess.Popen = TetheredPopen  # type: ignore[misc]
+    def tethered(process: "subprocess.Popen[Any]", args: Any, *more: Any, **kwargs: Any) -> None:
+        command = args if isinstance(args, str | bytes) else list(_of_local_files(args))
+        chosen = prepare_roomy if command[:1] == [roomy_program] else prepare
+        plain(process, command, *more, **{**kwargs, "preexec_fn": chosen})
+
+    subprocess.Popen.__init__ = tethered  # type: ignore[method-assign,assignment]  # yt-dlp has a subclass by now

@@ -1,6 +1,6 @@
 """The inspection child: opens one object with FFmpeg's libraries, tells what it holds, and makes the poster.
 
-Runs as a process of its own (`python -m app.services.process.inspector`). Caps on streams, pixels and duration are
+Runs as a process of its own, forked by `child_server`. Caps on streams, pixels and duration are
 checked before any frame is decoded; the demuxers are those of the media types that Takeup stores.
 """
 
@@ -213,7 +213,3 @@ def _check_decodable(container: "av.container.InputContainer", probe: dict[str, 
     if frame is None:
         raise MalformedMediaError
     return -getattr(frame, "rotation", 0) % 360
-
-
-if __name__ == "__main__":
-    sys.exit(main())
