@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _DENIED_STATUS = frozenset({401, 403})
+_REFUSED_STATUS = frozenset({400, 501})
 _DELETE_BATCH = 1000  # DeleteObjects takes no more
 
 
@@ -248,7 +249,8 @@ class Bucket:
                 Bucket=self.name, Key=key, UploadId=upload_id, PartNumber=1, Body=body, ChecksumCRC32=wrong
             )
         except ClientError as error:
-            self._compares_crc32 = error.response.get("Error", {}).get("Code") == "BadDigest"
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in _REFUSED_STATUS:
+                self._compares_crc32 = error.response.get("Error", {}).get("Code") == "BadDigest"
         except BotoCoreError:
             return
         else:
