@@ -69,7 +69,7 @@ class _Sink(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         room, left, sum_ = memoryview(bytearray(1 << 18)), length, 0
         while left:
-            got = self.rfile.readinto(room[: min(left, len(room))])  # type: ignore[attr-defined]
+            got = self.rfile.readinto(room[: min(left, len(room))])
             if not got:
                 return
             left -= got
