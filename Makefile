@@ -107,6 +107,8 @@ lock: $(STAMP) ## compile the hash-pinned locks from pyproject.toml
 bench: $(STAMP) ## measure (minutes); writes docs/benchmarks.md's tables to the terminal
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.fetch
+	$(BIN)/python -m bench.sink
+	$(BIN)/python -m bench.jobs
 	$(BIN)/python -m bench.enqueue
 	$(BIN)/python -m bench.audit
 	$(BIN)/python -m bench.live

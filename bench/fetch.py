@@ -4,20 +4,15 @@
 
 Three origins: a fast one, one that limits each connection to 50 MB/s, and one that takes 50 ms for each answer. The
 peers are whole processes; Takeup is a service, so it is timed from the request to the file being in the bucket (bell,
-claim, fetch and store are in it, the probe is not), and its CPU seconds are those of its download processes. `rclone`
-is measured where it is installed.
+claim, fetch and store are in it, the probe is not), and its CPU seconds are those of its download processes.
 """
 
 import argparse
 import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +20,7 @@ import psutil
 
 from app.demo.origin import Origin
 from app.demo.samples import make_samples
+from bench.peers import RCLONE, Cost, rclone_remote, run
 from bench.store import AT_REST, pad_clip, peak_mib, takeup
 from tests.stack import RunningStack, running_stack
 
@@ -44,33 +40,6 @@ client = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=key, aws_se
 parts = TransferConfig(multipart_chunksize=16 << 20, multipart_threshold=16 << 20, max_concurrency=4)
 client.upload_file(path, bucket, "bench/peer.mp4", Config=parts)
 """
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one run took: seconds, seconds of CPU, and MiB of memory at most."""
-
-    wall: float
-    cpu: float
-    peak_mib: float
-
-
-def run(*commands: list[str], environment: dict[str, str] | None = None) -> Cost:
-    """Whole processes, one after the other."""
-    began, cpu, peak = time.perf_counter(), 0.0, 0.0
-    for command in commands:
-        process = subprocess.Popen(
-            command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.stderr is not None
-        with process.stderr as errors:
-            if process.returncode:
-                raise SystemExit(f"{command}: {errors.read().decode()}")
-        cpu += usage.ru_utime + usage.ru_stime
-        peak = max(peak, usage.ru_maxrss / 1024)
-    return Cost(time.perf_counter() - began, cpu, peak)
 
 
 def run_takeup(stack: RunningStack, origin: Origin, name: str, **faults: int) -> Cost:
@@ -102,25 +71,16 @@ def peers(stack: RunningStack, folder: Path, name: str, link: str) -> dict[str, 
         str(target),
         link,
     ]
-    ways = {
+    ways: dict[str, Callable[[], Cost]] = {
         "limit: curl to nowhere": lambda: run(["curl", "--silent", "--fail", "--output", "/dev/null", link]),
         "limit: tuned upload_file of a local copy": lambda: run(upload(copy)),
         "yt-dlp, then tuned upload_file": lambda: run(extract, upload(target)),
     }
-    rclone = shutil.which("rclone")
-    if rclone:
-        remote = {
-            "RCLONE_CONFIG_BENCH_TYPE": "s3",
-            "RCLONE_CONFIG_BENCH_PROVIDER": "Other",
-            "RCLONE_CONFIG_BENCH_ENDPOINT": settings.s3_endpoint_url,
-            "RCLONE_CONFIG_BENCH_ACCESS_KEY_ID": settings.s3_access_key_id,
-            "RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY": secret,
-            "RCLONE_S3_NO_CHECK_BUCKET": "true",
-        }
-        aim = f"bench:{settings.s3_bucket}/bench/peer.mp4"
-        piped = f"curl --silent --fail '{link}' | {rclone} rcat {aim}"
-        ways["rclone copyurl"] = lambda: run([rclone, "copyurl", link, aim], environment=remote)
-        ways["curl | rclone rcat"] = lambda: run(["sh", "-c", piped], environment=remote)
+    remote = rclone_remote(settings.s3_endpoint_url, settings.s3_access_key_id, secret)
+    aim = f"bench:{settings.s3_bucket}/bench/peer.mp4"
+    piped = f"curl --silent --fail '{link}' | {RCLONE} rcat {aim}"
+    ways["rclone copyurl"] = lambda: run([RCLONE, "copyurl", link, aim], environment=remote)
+    ways["curl | rclone rcat"] = lambda: run(["sh", "-c", piped], environment=remote)
     return ways
 
 

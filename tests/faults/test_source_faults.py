@@ -2,6 +2,7 @@
 
 import random
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -70,10 +71,11 @@ def test_file_that_changes_is_fetched_anew_and_never_mixed(stack: RunningStack, 
     run = begin(stack)
     for number in range(run.rounds):
         name = f"changing-{number}.mp4"
-        place(origin, name, "before")
+        before, after = made(origin, name, "before"), made(origin, name, "after")
+        before.replace(origin.folder / name)
         scene = run.store(name, rate=CHANGING_RATE)
         stack.wait_bytes(scene, random.randint(1, FILM_BYTES // 8))
-        place(origin, name, "after")
+        after.replace(origin.folder / name)
         run.struck()
         media = stack.wait_ended(scene)
         assert [attempt["code"] for attempt in media["attempts"]] == ["fetch.source_changed", None]
@@ -82,11 +84,11 @@ def test_file_that_changes_is_fetched_anew_and_never_mixed(stack: RunningStack, 
     assert figures.ready == figures.accepted
 
 
-def place(origin: Origin, name: str, version: str) -> None:
-    """Put a version of a file where the origin serves it from, all at once."""
-    made = origin.folder / f"{name}.{version}"
-    made.write_bytes(film(origin.folder, FILM_BYTES, name + version))
-    made.replace(origin.folder / name)
+def made(origin: Origin, name: str, version: str) -> Path:
+    """A version of a file, beside where the origin serves it from: put there at once, it comes in time."""
+    file = origin.folder / f"{name}.{version}"
+    file.write_bytes(film(origin.folder, FILM_BYTES, name + version))
+    return file
 
 
 @pytest.mark.experiment(21, "the source ignores ranges, and cuts once", quick=1, long=10, unit="files")

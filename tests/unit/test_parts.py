@@ -126,3 +126,23 @@ def test_missing_parts_are_those_that_do_not_stand(length: int, standing: list[i
 def test_spans_cover_the_file_once() -> None:
     spans = [span_of(number, 25, 10) for number in (1, 2, 3)]
     assert spans == [(0, 10), (10, 20), (20, 25)]
+
+
+def test_whoever_waits_for_memory_fetches_the_part_before_it_that_was_put_back() -> None:
+    """The memory that is waited for may be waiting, in the checksum's line, for just that part."""
+    queue = PartQueue([1, 2, 3], 10, 2)
+    first, second = taken(queue), taken(queue)
+    queue.filled()  # part 2 is fetched, and keeps its memory until part 1 is counted
+    waiting = Taker(queue)
+    waiting.assert_waits()
+    queue.put_back(*first)
+    assert waiting.number() == 1
+    queue.filled()
+    queue.let_go(Part(*second, 10))
+    assert taken(queue)[0] == 3
+
+
+def test_request_goes_out_before_there_is_memory() -> None:
+    queue = PartQueue([1, 2], 10, 1)
+    taken(queue)
+    assert queue.reserve() == 2

@@ -3,13 +3,11 @@
 Every method raises a `MediaError` of the `storage.*` codes where the bucket fails, and blocks until it answers.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,11 +18,13 @@ from botocore.handlers import add_expect_header
 from app.core.config import Settings, get_settings
 from app.core.media_errors import Blame, NoBucketError, StorageDeniedError, StorageUnavailableError
 from app.services.storage import keys
+from app.services.storage.checksums import content_crc32, content_md5
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _DENIED_STATUS = frozenset({401, 403})
+_REFUSED_STATUS = frozenset({400, 501})
 _DELETE_BATCH = 1000  # DeleteObjects takes no more
 
 
@@ -100,16 +100,11 @@ def _translate(error: ClientError) -> Exception:
     return StorageUnavailableError()
 
 
-def content_md5(body: bytes | bytearray) -> str:
-    """The Content-MD5 header's value: what the bucket checks a part against (RFC 1864)."""
-    return b64encode(md5(body, usedforsecurity=False).digest()).decode()
-
-
 def make_client(settings: Settings) -> "S3Client":
     """A client for one process; threads may share it.
 
     Checksums only where required: over https boto3's default sends chunked CRC trailers, which R2 refuses. Bodies
-    carry Content-MD5 instead of a signed SHA-256.
+    carry a checksum of their own instead of a signed SHA-256.
     """
     client = boto3.client(
         "s3",
@@ -137,6 +132,7 @@ class Bucket:
     def __init__(self, client: "S3Client", name: str) -> None:
         self.client = client
         self.name = name
+        self._compares_crc32: bool | None = None
 
     def check(self) -> None:
         """Raise unless the bucket is there and lets us in."""
@@ -239,6 +235,45 @@ class Bucket:
             for page in pages:
                 for part in page.get("Parts", ()):
                     yield StoredPart(part["PartNumber"], part["Size"], part["ETag"])
+
+    def learn_part_check(self, key: str, upload_id: str) -> None:
+        """Find out, once, whether a CRC32 is compared here: the first part of a new upload is sent with a wrong one.
+
+        Where it is taken all the same, the right part replaces it, and its size tells until then.
+        """
+        if self._compares_crc32 is not None:
+            return
+        body, wrong = b"0", content_crc32(b"1")
+        try:
+            self.client.upload_part(
+                Bucket=self.name, Key=key, UploadId=upload_id, PartNumber=1, Body=body, ChecksumCRC32=wrong
+            )
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in _REFUSED_STATUS:
+                self._compares_crc32 = error.response.get("Error", {}).get("Code") == "BadDigest"
+        except BotoCoreError:
+            return
+        else:
+            self._compares_crc32 = False
+
+    def put_part(self, key: str, upload_id: str, number: int, body: bytes | bytearray) -> str:
+        """Store a part under a checksum that the bucket compares; its ETag. Raises `UploadGoneError`.
+
+        CRC32 takes an eighth of the time of Content-MD5, which every S3 knows.
+        """
+        check: dict[str, Any] = (
+            {"ChecksumCRC32": content_crc32(body)} if self._compares_crc32 else {"ContentMD5": content_md5(body)}
+        )
+        with storage_errors():
+            answer = self.client.upload_part(
+                Bucket=self.name,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray; its stubs do not say so
+                **check,
+            )
+        return answer["ETag"]
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """End a multipart upload and drop its parts; one that is gone is no error."""

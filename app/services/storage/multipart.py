@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from app.core.config import MIB
 from app.core.media_errors import MediaError, StorageUnavailableError
-from app.services.storage.bucket import Bucket, UploadGoneError, content_md5, storage_errors
+from app.services.storage.bucket import Bucket, UploadGoneError, storage_errors
 from app.services.storage.parts import OrderedDigest, Part, PartQueue
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def _cut(chunks: Iterable[bytes], part_size: int, queue: PartQueue, watcher: Wat
         if not taken:
             return
     if taken and filled:
+        del taken[1][filled:]
         yield Part(*taken, filled)
     elif taken:
         queue.put_back(*taken)
@@ -162,6 +163,7 @@ def open_upload(target: Target, part_size: int, watcher: Watcher, *, keep: bool)
     try:
         watcher.upload_made(upload)
         noted = True
+        bucket.learn_part_check(upload.key, upload.upload_id)
         yield upload
     except BaseException:
         if not (keep and noted):
@@ -248,13 +250,4 @@ class PartSender:
         return self._send_once(part.number, body)
 
     def _send_once(self, number: int, body: bytearray) -> str:
-        with storage_errors():
-            answer = self._bucket.client.upload_part(
-                Bucket=self._bucket.name,
-                Key=self._upload.key,
-                UploadId=self._upload.upload_id,
-                PartNumber=number,
-                Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray; its stubs do not say so
-                ContentMD5=content_md5(body),
-            )
-        return answer["ETag"]
+        return self._bucket.put_part(self._upload.key, self._upload.upload_id, number, body)
