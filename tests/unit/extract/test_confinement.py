@@ -1,14 +1,9 @@
-"""The extraction child: real yt-dlp against an origin on loopback."""
+"""What an extraction child is kept from: addresses, sizes, secrets, a life of its own."""
 
-import hashlib
 import json
 import time
-from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
 
 import psutil
 import pytest
@@ -17,144 +12,16 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from app.core.media_errors import (
     BlockedAddressError,
     ExtractorFailedError,
-    LinkNotFoundError,
-    LoginRequiredError,
     MediaError,
-    RateLimitedError,
-    ServerFaultError,
     TooLargeError,
     TooLongError,
     UnsupportedLinkError,
 )
 from app.demo.origin import Origin
-from app.demo.samples import Samples
-from app.services.fetch.exchange import Limits
-from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
+from app.services.fetch.extract import extracted
 from app.services.fetch.guard import Guard
 from tests.servers import eventually, is_alive
-
-LOOPBACK = ("127.0.0.1/32",)
-PLENTY = 64 << 20
-
-
-class Progress(ExtractionProgress):
-    """Notes what it is told."""
-
-    def __init__(self) -> None:
-        self.expected: list[int | None] = []
-        self.fetched: list[int] = []
-        super().__init__(lambda: None, self.expected.append, self.fetched.append)
-
-
-class StoppedError(Exception):
-    """What a test's `check` raises."""
-
-
-@pytest.fixture
-def origin(samples: Samples, tmp_path: Path) -> Iterator[Origin]:
-    """Serves the samples from a folder that the test may write to."""
-    with Origin(copytree(samples.folder, tmp_path / "site")) as origin:
-        yield origin
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Iterator[Path]:
-    """The scratch folder; whatever a test did, nothing may be left in it, and no process that works in it."""
-    folder = tmp_path / "scratch"
-    yield folder
-    assert not folder.exists() or list(folder.iterdir()) == []
-    eventually(lambda: not children_in(folder), seconds=5, what="no child is left")
-
-
-def children_in(folder: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(folder):
-                found.append(process)
-    return found
-
-
-def extraction(url: str, scratch: Path, *, allow: tuple[str, ...] = LOOPBACK, max_bytes: int = PLENTY) -> Extraction:
-    return Extraction(
-        url=url,
-        limits=Limits(max_bytes=max_bytes, total_seconds=60, read_seconds=5),
-        guard=Guard.of(allow),
-        max_duration_seconds=60,
-        max_playlist_entries=1000,
-        max_height=1080,
-        scratch=scratch,
-        keep_free_bytes=0,
-    )
-
-
-def code_of(job: Extraction) -> str:
-    with pytest.raises(MediaError) as caught, extracted(job, Progress()) as source:
-        deque(source.chunks, maxlen=0)
-    return caught.value.code
-
-
-@pytest.mark.parametrize("path", ["hls/master.m3u8", "dash/manifest.mpd"])
-def test_media_in_pieces_is_put_together(origin: Origin, scratch: Path, path: str) -> None:
-    progress = Progress()
-    with extracted(extraction(origin.url(path), scratch), progress) as source:
-        body = b"".join(source.chunks)
-        assert source.media_type.content_type == "video/mp4"
-        assert source.length == len(body)
-        assert source.local
-        assert not source.extracted
-        assert list(scratch.iterdir())
-    assert len(progress.expected) == 1
-    assert progress.fetched
-    assert progress.fetched == sorted(progress.fetched)
-
-
-def test_file_behind_a_page_is_read_where_it_lies_and_under_the_pages_title(origin: Origin, scratch: Path) -> None:
-    progress = Progress()
-    with extracted(extraction(origin.url("watch.html"), scratch), progress) as source:
-        assert source.extracted
-        assert source.ranged is not None
-        assert (progress.expected, progress.fetched) == ([source.length], [])
-        assert origin.requests["clip.mp4"] == 1
-        assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256("clip.mp4")
-        assert "Harbour at dusk" in source.filename
-        assert source.filename.endswith(".mp4")
-
-
-def test_page_that_asks_for_time_is_given_it(origin: Origin, scratch: Path) -> None:
-    job = extraction(origin.url("status/429", retry_after=77), scratch)
-    with pytest.raises(RateLimitedError) as caught, extracted(job, Progress()):
-        pass
-    assert caught.value.retry_after_seconds == 77
-
-
-@pytest.mark.parametrize(
-    ("max_height", "name"),
-    [(4320, "clip.mp4"), (720, "clip.mp4"), (719, "tail.mp4"), (360, "tail.mp4"), (144, "tail.mp4")],
-)
-def test_best_picture_up_to_the_height_is_taken(origin: Origin, scratch: Path, max_height: int, name: str) -> None:
-    offered = [f'<source src="{path}" label="{lines}p">' for path, lines in (("clip.mp4", 720), ("tail.mp4", 360))]
-    (scratch.parent / "site/two.html").write_text(f"<title>Boats</title><video>{''.join(offered)}</video>")
-    job = replace(extraction(origin.url("two.html"), scratch), max_height=max_height)
-    with extracted(job, Progress()) as source:
-        assert hashlib.sha256(b"".join(source.chunks)).hexdigest() == origin.sha256(name)
-
-
-def test_page_without_media_is_unsupported(origin: Origin, scratch: Path) -> None:
-    assert code_of(extraction(origin.url("article.html"), scratch)) == UnsupportedLinkError.code
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (403, LoginRequiredError),
-        (404, LinkNotFoundError),
-        (429, RateLimitedError),
-        (500, ServerFaultError),
-    ],
-)
-def test_pages_status_has_its_code(origin: Origin, scratch: Path, status: int, error: type[MediaError]) -> None:
-    assert code_of(extraction(origin.url(f"status/{status}"), scratch)) == error.code
+from tests.unit.extract.extracting import Progress, StoppedError, children_in, code_of, extraction
 
 
 @pytest.mark.parametrize(
@@ -250,7 +117,7 @@ def test_child_sees_no_secret_of_ours(origin: Origin, scratch: Path, monkeypatch
                 seen.append(json.dumps(process.environ()) + json.dumps(process.cmdline()))
 
     progress.check = look
-    with extracted(extraction(origin.url("watch.html"), scratch), progress):
+    with extracted(extraction(origin.url("watch.html", delay_ms=500), scratch), progress):
         pass
     assert seen
     assert not any("hidden-from-children" in one for one in seen)
