@@ -52,7 +52,8 @@ def upload_document(upload: Upload, target: Target, source: Source) -> dict[str,
 def find_resumable(bucket: Bucket, claim: Claim) -> Resumable | None:
     """The upload that the document names, with those of its parts that are whole; None where none can be gone on with.
 
-    A part was written under Content-MD5, and under this upload's one version of the source: its number and size tell.
+    A part was written under a checksum that the bucket compares, and under this upload's one version of the source: its
+    number and size tell.
     """
     known = claim.upload
     if not known or not known.get("source_etag"):

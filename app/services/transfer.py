@@ -59,7 +59,7 @@ def store_ranged(target: Target, file: RangedFile, watcher: Watcher, connections
 def go_on(target: Target, file: RangedFile, upload: Upload, watcher: Watcher, connections: Connections) -> Stored:
     """Fetch the parts that do not stand yet, and make the object of all of them. Raises as `store_ranged` does."""
     length = file.version.length
-    queue = PartQueue(missing_parts(upload, length), upload.part_size, max(connections.most, PARALLEL_PARTS) + 1)
+    queue = PartQueue(missing_parts(upload, length), upload.part_size, max(connections.most, PARALLEL_PARTS))
     sender = PartSender(target.bucket, upload, queue, watcher)
     with sender:
         _Crew(

@@ -192,7 +192,7 @@ def test_parts_in_memory_are_few(bucket: Bucket, place: Place, monkeypatch: pyte
 
     store_stream(target_of(bucket, place), counting(), AT_MOST, watcher)
     assert len(held) == 8 * part_bytes // CHUNK
-    assert part_bytes < max(held) <= (PARALLEL_PARTS + 1) * part_bytes
+    assert part_bytes < max(held) <= PARALLEL_PARTS * part_bytes
 
 
 @pytest.mark.parametrize(

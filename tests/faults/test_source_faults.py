@@ -19,7 +19,7 @@ FILM = "film.mp4"
 FILM_BYTES = 60 << 20
 FILM_RATE = 5_000_000
 """Bytes a second over each connection: three seconds or more in all."""
-IN_MEMORY = 5
+IN_MEMORY = 4
 """Parts that a download holds at most: what it may have to fetch again."""
 CHANGING_RATE = 10_000_000
 

@@ -1,7 +1,7 @@
 """Storing a file in parts, a few of them under way at once, never whole in memory.
 
 All parts but the last have one size, fixed when the upload is made (R2 error 10048 refuses others); S3 takes parts of
-5 MiB to 5 GiB, and 10,000 of them. What one job holds is (PARALLEL_PARTS + 1) parts.
+5 MiB to 5 GiB, and 10,000 of them. What one job holds is PARALLEL_PARTS parts.
 """
 
 import random
@@ -94,7 +94,7 @@ def store_stream(
     Whatever is raised, no multipart upload is left behind, unless another attempt can use it and so it is to be kept.
     """
     part_size = part_size_for(length)
-    queue = PartQueue(count(1), part_size, PARALLEL_PARTS + 1)
+    queue = PartQueue(count(1), part_size, PARALLEL_PARTS)
     parts = _cut(chunks, part_size, queue, watcher)
     first = next(parts, None)
     if first is None or first.size < part_size:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from threading import Condition, Lock
 
-_SPARES: deque[bytearray] = deque(maxlen=5)
+_SPARES: deque[bytearray] = deque(maxlen=4)
 """Memory of jobs that ended, for those that follow: made anew in the threads of each, it would pile up in the process,
 and fresh memory of this size costs a page fault for every 4 KiB of it."""
 
