@@ -111,7 +111,7 @@ MaxHeight = Annotated[
         ge=MIN_HEIGHT,
         le=MAX_HEIGHT,
         description="The most that the picture's height (of an upright one, the width) shall have, in pixels, where a "
-        "site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT), which is also what null means",
+        "site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT). Null: no wish",
         examples=[720],
     ),
 ]

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from app.core.config import Settings, load_settings_or_exit
 from app.core.logging import configure_logging
-from app.core.process import die_with_parent
+from app.core.process import die_with_parent, share_one_heap
 from app.core.shutdown import ask_to_stop
 
 MEDIA_QUEUE = "media"
@@ -106,6 +106,7 @@ def online_workers(celery: Celery, seconds: float) -> list[str] | None:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _on_child(**_: object) -> None:
     die_with_parent()
+    share_one_heap()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -130,9 +130,16 @@ def with_link(document: Document, link: str | None, settings: Settings, now: dat
 
 
 def _serves(media: Document, max_height: int | None, settings: Settings) -> bool:
-    """Whether what the media was asked for is what somebody asks for who wants at most that height."""
-    cap = settings.height_cap
-    return max_height is None or cap(max_height) == cap(media.get("max_height"))
+    """Whether somebody who wants at most that height is served by this media.
+
+    That is so where it was asked for with the same cap, or with a higher one and is no higher itself.
+    """
+    asked, before = settings.height_cap(max_height), settings.height_cap(media.get("max_height"))
+    if max_height is None or asked == before:
+        return True
+    probe = media.get("probe") or {}
+    height = min((size for size in (probe.get("width"), probe.get("height")) if size), default=asked + 1)
+    return asked < before and height <= asked
 
 
 def run_again(document: Document, settings: Settings, now: datetime) -> Document:

@@ -5,6 +5,7 @@ One call takes one generation of one scene as far as it goes. It ends `ready`, `
 removes what it made, and writes nothing more.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
@@ -57,7 +58,8 @@ class Intake:
             given_back = self._admission.admits(scene) and self._attempt(scene_id, generation)
         finally:
             self.changed(scene["project_id"], scene_id)
-        sweep_disk(self.database, self.settings.scratch_dir)
+        with suppress(OSError, DatabaseError):  # the next round of cleaning comes
+            sweep_disk(self.database, self.settings.scratch_dir)
         return given_back
 
     def _attempt(self, scene_id: str, generation: int) -> bool:

@@ -59,14 +59,17 @@ class Server:
         if self._code is None:
             self._code = self._hear() if self.has_begun() else None
         if self._code is None:
-            self._end()
             self.kill()
+            self._end()
             self._code = self._process.returncode
         return self._code
 
     def kill(self) -> None:
-        """Kill the job and all that it started; harmless when it has ended."""
-        if self._job is None:
+        """Kill the job and all that it started; harmless when it has ended.
+
+        Once the server is gone, nobody holds the job's number any more.
+        """
+        if self._job is None or not self._end.alive:
             return
         for kill in (os.kill, os.killpg):  # it may not lead a group of its own yet
             with suppress(ProcessLookupError):

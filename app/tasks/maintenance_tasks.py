@@ -41,8 +41,8 @@ def reconcile_task() -> None:
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]
 def clean_up_task() -> None:
     """Finish deletions and sweeps, and clear the scratch disk of the machine that this runs on."""
-    sweep_disk(worker_database(), get_settings().scratch_dir)
     clean_up(worker_database(), worker_bucket())
+    sweep_disk(worker_database(), get_settings().scratch_dir)
 
 
 @celery_app.task(ignore_result=True)  # type: ignore[untyped-decorator]

@@ -64,6 +64,15 @@ async def test_another_height_is_another_request(
         assert claimed(database, scene).max_height == asked
 
 
+async def test_media_that_is_no_higher_than_that_serves(
+    async_database: Async, database: Sync, settings: Settings
+) -> None:
+    upright = {"kind": "video", "width": 360, "height": 640}
+    scene = insert_scene(database, Status.READY, probe=upright)
+    assert await requested(async_database, settings, scene, 360) == (1, None)
+    assert await requested(async_database, settings, scene, 240) == (2, 240)
+
+
 async def test_a_new_request_without_a_height_is_for_what_the_operator_allows(
     async_database: Async, database: Sync, settings: Settings
 ) -> None:

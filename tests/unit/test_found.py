@@ -107,12 +107,13 @@ def test_address_that_is_refused_has_expired(samples: Samples, status: int) -> N
 
 
 def test_another_host_is_told_no_secret(gate: Gate, elsewhere: Gate) -> None:
-    headers = {"Cookie": "pass=seven", "authorization": "Basic c2V2ZW4=", "Referer": "https://example.com/"}
+    secrets = {"Cookie": "pass=seven", "authorization": "Basic c2V2ZW4=", "X-Api-Key": "7"}
+    headers = {**secrets, "Referer": "https://example.com/"}
     with closing(open_found(FoundFile.of(gate.url("away"), headers, "Boats"), OPENING)) as source:
         assert source.filename == "Boats.mp4"
-    assert gate.seen[-1].keys() >= {"cookie", "authorization", "referer"}
+    assert gate.seen[-1].keys() >= {"cookie", "authorization", "x-api-key", "referer"}
     assert elsewhere.seen[-1]["referer"] == "https://example.com/"
-    assert not elsewhere.seen[-1].keys() & {"cookie", "authorization"}
+    assert not elsewhere.seen[-1].keys() & {"cookie", "authorization", "x-api-key"}
 
 
 def test_headers_that_frame_or_route_a_request_are_ours() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from shutil import copytree
@@ -15,6 +16,7 @@ from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.guard import Guard
 from app.services.fetch.scratch import job_folder, job_name, sweep_scratch
+from app.services.fetch.source import Source
 
 HLS, DASH, FILES = "hls/media.m3u8", "dash/manifest.mpd", "dash/files.mpd"
 NAME = job_name("scene", 3)
@@ -58,20 +60,35 @@ def scratch(tmp_path: Path) -> Path:
     return tmp_path / "scratch"
 
 
-def fetch(origin: Origin, path: str, scratch: Path, *, until: Callable[[], bool] = lambda: False) -> tuple[str, int]:
-    """The SHA-256 of what came, and how many bytes of it had been kept; broken off as soon as `until` is true."""
+@contextmanager
+def fetching(origin: Origin, path: str, scratch: Path, check: Callable[[], None]) -> Iterator[tuple[Source, list[int]]]:
+    """What comes, and how many bytes of it had been kept."""
     kept: list[int] = []
-
-    def check() -> None:
-        if until():
-            raise BrokenOffError
-
     limits = Limits(64 << 20, 60, 5)
     job = Extraction(origin.url(path), limits, Guard.of(["127.0.0.1/32"]), 60, 1000, 1080, scratch, 0, name=NAME)
     progress = ExtractionProgress(check, lambda _: None, lambda _: None, kept=kept.append)
     with extracted(job, progress) as source:
         assert source.local
+        yield source, kept
+
+
+def fetch(origin: Origin, path: str, scratch: Path, *, until: Callable[[], bool] = lambda: False) -> tuple[str, int]:
+    """The SHA-256 of what came, and how many bytes of it had been kept; broken off as soon as `until` is true."""
+
+    def check() -> None:
+        if until():
+            raise BrokenOffError
+
+    with fetching(origin, path, scratch, check) as (source, kept):
         return sha256(b"".join(source.chunks)).hexdigest(), sum(kept)
+
+
+def store_in_vain(origin: Origin, path: str, scratch: Path) -> tuple[str, int | None]:
+    """The SHA-256 and the length of what came, and could not be stored."""
+    with suppress(BrokenOffError), fetching(origin, path, scratch, lambda: None) as (source, _):
+        come = sha256(b"".join(source.chunks)).hexdigest(), source.length
+        raise BrokenOffError
+    return come
 
 
 def break_off(origin: Origin, path: str, scratch: Path, until: Callable[[Path], bool]) -> Path:
@@ -188,6 +205,14 @@ def break_off_files(site: Path, origin: Origin, scratch: Path) -> int:
     [part] = break_off(origin, FILES, scratch, is_begun).glob("*.part")
     change(site, FILES, f"video.mp4?rate={RATE}", "video.mp4")
     return part.stat().st_size
+
+
+@pytest.mark.parametrize("path", [HLS, DASH, FILES])
+def test_media_that_was_whole_is_not_fetched_again(site: Path, origin: Origin, scratch: Path, path: str) -> None:
+    expected = store_in_vain(origin, path, scratch)
+    with Origin(site) as again:
+        assert fetch(again, path, scratch) == expected
+        assert sum(count for name, count in again.bytes_sent.items() if not name.endswith((".m3u8", ".mpd"))) <= 2
 
 
 def test_folder_that_somebody_works_in_is_left_to_them(origin: Origin, scratch: Path, broken_off: Path) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from deno import find_deno_bin
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -91,12 +91,12 @@ def extracted(extraction: Extraction, progress: ExtractionProgress) -> Iterator[
 
 def find_file(extraction: Extraction, check: Callable[[], None]) -> FoundFile | None:
     """The one file behind a page, by an address of now; None where it comes in pieces. Raises as `extracted` does."""
-    with job_folder(extraction.scratch) as folder, _child(extraction, folder) as child:
+    with job_folder(extraction.scratch) as folder, _child(extraction, folder, "find") as child:
         for message in child.messages(check, _SILENCE_SECONDS):
             match message["type"]:
                 case "file":
                     return _file_of(message)
-                case "found":
+                case "result":
                     return None
                 case "error":
                     raise _error_of(message)
@@ -109,7 +109,7 @@ def described(extraction: Extraction, check: Callable[[], None]) -> tuple[MediaD
     `check` is called often and may raise to stop it. Raises `fetch.stalled`, `extractor.failed` and
     `worker.disk_full`.
     """
-    with job_folder(extraction.scratch) as folder, _child(extraction, folder, describe=True) as child:
+    with job_folder(extraction.scratch) as folder, _child(extraction, folder, "describe") as child:
         return _hear_description(child, check)
 
 
@@ -127,15 +127,15 @@ def _hear_description(child: Child, check: Callable[[], None]) -> tuple[MediaDes
 
 
 def _run(extraction: Extraction, folder: Path, progress: ExtractionProgress) -> FoundFile | tuple[Path, str]:
-    with _child(extraction, folder) as child:
+    with _child(extraction, folder, "download") as child:
         return _listen(child, progress, lambda needed: claim_space(folder, needed, extraction.keep_free_bytes))
 
 
 @contextmanager
-def _child(extraction: Extraction, folder: Path, *, describe: bool = False) -> Iterator[Child]:
+def _child(extraction: Extraction, folder: Path, task: Literal["download", "describe", "find"]) -> Iterator[Child]:
     """The extraction child; how it ends without an answer has a code."""
     job = {
-        "describe": describe,
+        "task": task,
         "url": extraction.url,
         "folder": str(folder),
         "guard": extraction.guard.as_json(),

@@ -2,8 +2,8 @@
 
 Runs as a process of its own, forked by `child_server` and with no secret in its environment. It reads its job as one
 JSON line and writes JSON lines: `file` where one file is all there is, which is then fetched by the parent; else
-`found` and `progress`; at the end `result`, or `error` (a code of docs/errors.md). A job to `describe` downloads
-nothing: it writes `described`, once or again with more, before the end.
+`found` and `progress`; at the end `result`, or `error` (a code of docs/errors.md). A task to `find` that file ends
+there, whatever is found. One to `describe` writes `described`, once or again with more. Both download nothing.
 """
 
 import json
@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO, Any
@@ -67,7 +67,7 @@ def main() -> int:
     confine(
         job["parent"],
         address_space=_ADDRESS_SPACE_BYTES,
-        file_bytes=(0 if job["describe"] else job["max_bytes"]) + (64 << 20),
+        file_bytes=(job["max_bytes"] if job["task"] == "download" else 0) + (64 << 20),
         open_files=_OPEN_FILES,
         cpu_seconds=job["total_seconds"],
         network=True,
@@ -79,7 +79,7 @@ def main() -> int:
     route_through(guard, report.on_refusal)
     try:
         check_link(job["url"])
-        report.say(type="result", **(_describe if job["describe"] else _download)(job, report))
+        report.say(type="result", **(_describe if job["task"] == "describe" else _download)(job, report))
     except Exception as error:  # noqa: BLE001 - whatever went wrong must become a code
         from app.services.fetch.extractor_failures import failure_of  # noqa: PLC0415 - imports yt-dlp
 
@@ -126,10 +126,11 @@ class _Reporter:
         def watch() -> None:
             seen = 0
             while not done.wait(_GROWTH_SECONDS):
-                size = sum(path.stat().st_size for path in folder.iterdir())
-                if size != seen:
-                    seen = size
-                    self.say(type="growing")
+                with suppress(OSError):  # a piece was just renamed
+                    size = sum(path.stat().st_size for path in folder.iterdir())
+                    if size != seen:
+                        seen = size
+                        self.say(type="growing")
 
         Thread(target=watch, daemon=True).start()
         try:
@@ -178,15 +179,10 @@ def _describe(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
 
 def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
     from app.services.fetch.extractor_pieces import keep_pieces  # noqa: PLC0415 - imports yt-dlp
-    from app.services.fetch.extractor_session import headers_of  # noqa: PLC0415 - imports yt-dlp
 
     with _session(job, report) as downloader:
-        info, _ = _extract(downloader, job)
-        _check_info(info, job)
-        report.found = True
-        title = str(info.get("title") or "")[:_MAX_TITLE_LENGTH]
-        if is_one_file(info):
-            report.say(type="file", title=title, url=info["url"], headers=headers_of(downloader, info))
+        info = _located(downloader, job, report)
+        if is_one_file(info) or job["task"] == "find":
             return {}
         whole, begun = keep_pieces(downloader, Path(job["folder"]), info)
         report.count_kept(whole)
@@ -198,7 +194,23 @@ def _download(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
         raise EmptyContentError
     if files[0].stat().st_size > job["max_bytes"]:
         raise TooLargeError
-    return {"path": str(files[0]), "title": title}
+    return {"path": str(files[0]), "title": _title_of(info)}
+
+
+def _located(downloader: Any, job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    """What is behind the link; where that is one file, the parent is told where it lies."""
+    from app.services.fetch.extractor_session import headers_of  # noqa: PLC0415 - imports yt-dlp
+
+    info, _ = _extract(downloader, job)
+    _check_info(info, job)
+    report.found = True
+    if is_one_file(info):
+        report.say(type="file", title=_title_of(info), url=info["url"], headers=headers_of(downloader, info))
+    return info
+
+
+def _title_of(info: dict[str, Any]) -> str:
+    return str(info.get("title") or "")[:_MAX_TITLE_LENGTH]
 
 
 def _session(job: dict[str, Any], report: _Reporter) -> Any:
@@ -248,11 +260,13 @@ class _Log:
 
 def _options(job: dict[str, Any], report: _Reporter) -> dict[str, Any]:
     """What browsers play first: H.264 and AAC in MP4, up to the height that is wanted."""
+    from app.services.fetch.extractor_pieces import MEDIA  # noqa: PLC0415 - imports yt-dlp
+
     return {
         "format": "bv*+ba/b",
         "format_sort": [f"res:{job['max_height']}", "vcodec:h264", "acodec:aac", "ext:mp4:m4a"],
         "merge_output_format": "mp4/mkv",
-        "outtmpl": {"default": f"{job['folder']}/media.%(ext)s"},
+        "outtmpl": {"default": f"{job['folder']}/{MEDIA}.%(ext)s"},
         "paths": {"home": job["folder"], "temp": job["folder"]},
         "noplaylist": True,
         "playlist_items": "1",

@@ -2,8 +2,7 @@
 
 yt-dlp does not survive being killed by itself: a fragment that was appended and not noted yet would be appended again.
 So fragments are kept as they come, and put together anew; and a piece is kept only where all that is known of the media
-is as it was: its formats, its playlists or their fragments, the validators of its files. Bytes of two versions are
-never put together.
+is as it was: its identity and length, its formats, its playlists or their fragments, the validators of its files.
 """
 
 import json
@@ -24,6 +23,8 @@ from app.services.fetch.extractor_session import headers_of
 from app.services.fetch.ranges import content_range, range_headers, strong_validator
 from app.services.fetch.scratch import CLAIM
 
+MEDIA = "media"
+"""The name of what is downloaded, without its extension; a format's has another dot in it."""
 _PLAN = ".plan"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _QUERY = re.compile(r"\?[^\s\"']*")
@@ -40,7 +41,9 @@ def keep_pieces(downloader: YoutubeDL, folder: Path, info: Info) -> tuple[int, i
     chosen = chosen_formats(info)
     traces = [_trace(downloader, info, item) for item in chosen]
     # After a crash of the machine itself, files may hold less than was written to them.
-    plan = json.dumps([_BOOT_ID.read_text(), [item.get("format_id") for item in chosen], traces])
+    media = [info.get(name) for name in ("extractor_key", "id", "duration")]
+    formats = [[item.get(name) for name in ("format_id", "filesize", "tbr", "width", "height")] for item in chosen]
+    plan = json.dumps([_BOOT_ID.read_text(), media, formats, traces])
     noted = folder / _PLAN
     same = all(traces) and noted.exists() and noted.read_text() == plan
     may_be_begun = all(_is_file(item) for item in chosen)
@@ -57,11 +60,14 @@ def keep_pieces(downloader: YoutubeDL, folder: Path, info: Info) -> tuple[int, i
 
 
 def _is_whole(file: Path) -> bool:
-    """A fragment is of no use any more where all of them have been put together."""
+    """A fragment is of no use any more where its format is whole, nor a format where the media is."""
     if file.name.startswith(".") or file.suffix in {".part", ".ytdl"} or ".temp." in file.name:
         return False
     together, mark, _ = file.name.rpartition(".part-Frag")
-    return not (mark and (file.parent / together).exists())
+    if mark and (file.parent / together).exists():
+        return False
+    media = [whole for whole in file.parent.glob(f"{MEDIA}.*") if whole.name.count(".") == 1]
+    return not media or file in media
 
 
 def _is_file(item: Mapping[str, Any]) -> bool:
@@ -72,7 +78,10 @@ def _trace(downloader: YoutubeDL, info: Info, item: Mapping[str, Any]) -> str | 
     """What tells this version of a format from every other; None where nothing does."""
     with suppress(RequestError):
         if isinstance(item.get("fragments"), list):
-            return _digest("\n".join(str(piece.get("path") or piece.get("url")) for piece in item["fragments"]))
+            pieces = [
+                f"{piece.get('path') or piece.get('url')}\n#{piece.get('duration')}" for piece in item["fragments"]
+            ]
+            return _digest("\n".join(pieces))
         if str(item.get("protocol")).startswith("m3u8"):
             with closing(downloader.urlopen(Request(item["url"], headers=headers_of(downloader, item)))) as response:
                 return _digest(response.read().decode("utf-8", "replace"))
@@ -94,8 +103,11 @@ def _validator(downloader: YoutubeDL, info: Info, item: Mapping[str, Any]) -> st
     return f"{validator} {given.total}"
 
 
-def _digest(text: str) -> str:
-    return sha256(_QUERY.sub("", text).encode()).hexdigest()
+def _digest(playlist: str) -> str | None:
+    """Of a playlist without its addresses' queries; None where only these tell its fragments apart."""
+    text = _QUERY.sub("", playlist)
+    addresses = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return sha256(text.encode()).hexdigest() if len(set(addresses)) == len(addresses) else None
 
 
 def _remove(path: Path) -> None:

@@ -13,7 +13,8 @@ _OURS = re.compile(
     re.IGNORECASE,
 )
 """What frames a request, routes it, or says which bytes of which version it is for."""
-_SECRET = frozenset({"Authorization", "Cookie"})
+_FOR_ALL = frozenset({"User-Agent", "Accept", "Accept-Language", "Referer", "Origin"})
+"""What another site may be told too: no cookie, and no key by whatever name."""
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,4 @@ def headers_after_redirect(headers: Mapping[str, str], address: str, target: str
     here, there = urlsplit(address), urlsplit(target)
     if (here.scheme, here.netloc) == (there.scheme, there.netloc):
         return headers
-    return {name: value for name, value in headers.items() if name not in _SECRET}
+    return {name: value for name, value in headers.items() if name in _FOR_ALL}

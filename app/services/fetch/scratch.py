@@ -81,15 +81,31 @@ def _locked(folder: Path, *, wait: bool = False) -> int | None:
 
 
 def claim_space(folder: Path, needed: int, keep_free: int) -> None:
-    """Claim bytes of the disk for this job; `keep_free` are left to nobody.
+    """Claim bytes of the disk for this job, those that it has used already among them; `keep_free` are left to nobody.
 
-    Raises `NoRoomYetError` where they are not there, less what the other jobs have claimed and not used yet.
+    What others have claimed and not used yet is not there. What others left for a later attempt makes room, the oldest
+    first. Raises `NoRoomYetError` where all that is not enough.
     """
     with _alone(folder.parent):
-        claimed = sum(_unused_claim(other) for other in folder.parent.glob(f"{_PREFIX}*") if other != folder)
-        if disk_usage(folder).free - claimed - keep_free < needed:
-            raise NoRoomYetError
-        (folder / CLAIM).write_text(str(needed))
+        others = sorted((other for other in _folders(folder.parent) if other != folder), key=_age)
+        while True:
+            claimed = sum(map(_unused_claim, others))
+            if disk_usage(folder).free - claimed - keep_free >= needed - _size(folder):
+                (folder / CLAIM).write_text(str(needed))
+                return
+            if not any(remove_abandoned(other) for other in others):
+                raise NoRoomYetError
+
+
+def _folders(scratch: Path) -> list[Path]:
+    return list(scratch.glob(f"{_PREFIX}*"))
+
+
+def _age(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # it has just been removed
+        return 0.0
 
 
 def _unused_claim(folder: Path) -> int:
@@ -99,7 +115,12 @@ def _unused_claim(folder: Path) -> int:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+    """Bytes; what vanishes meanwhile counts for nothing."""
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):
+            size += 0 if file.is_dir() else file.lstat().st_size
+    return size
 
 
 def sweep_scratch(scratch: Path, is_awaited: IsAwaited) -> None:
@@ -116,12 +137,12 @@ def abandoned_folders(
 
     The age leaves out a folder that is made at this moment, and not locked yet.
     """
-    for folder in sorted(scratch.glob(f"{_PREFIX}*")):
+    for folder in sorted(_folders(scratch)):
         job = _NAME.fullmatch(folder.name)
         if job and is_awaited(job["scene"], int(job["generation"])):
             continue
         with _abandoned(folder) as abandoned:
-            if not abandoned or time.time() - folder.stat().st_mtime < older_than_seconds:
+            if not abandoned or time.time() - _age(folder) < older_than_seconds:
                 continue
             size = _size(folder)
         yield folder, size

@@ -1,7 +1,7 @@
 """Storing a file in parts, a few of them under way at once, never whole in memory.
 
 All parts but the last have one size, fixed when the upload is made (R2 error 10048 refuses others); S3 takes parts of
-5 MiB to 5 GiB, and 10,000 of them. What one job holds is PARALLEL_PARTS parts.
+5 MiB to 5 GiB, and 10,000 of them. What one job holds is PARALLEL_PARTS parts, or as many as it has connections.
 """
 
 import random
@@ -98,12 +98,8 @@ def store_stream(
     parts = _cut(chunks, part_size, queue, watcher)
     first = next(parts, None)
     if first is None or first.size < part_size:
-        body = bytearray()
-        if first is not None:
-            body = first.body
-            queue.let_go(first)
         queue.close()
-        return store_whole(target, body, watcher)
+        return store_whole(target, first.body if first else bytearray(), watcher)
     size = number = 0
     with open_upload(target, part_size, watcher, keep=keep_upload) as upload:
         sender = PartSender(target.bucket, upload, queue, watcher)

@@ -84,8 +84,8 @@ class PartQueue:
     def memory(self, number: int) -> tuple[int, bytearray] | None:
         """A part that was reserved, with its memory, once there is some and all parts before it have theirs.
 
-        Another part instead, where one was put back meanwhile: the memory may be waiting for just that one. None after
-        a failure.
+        Another part instead, where one was put back meanwhile, and this one goes back: the memory may be waiting for
+        just that other. None after a failure.
         """
         with self._condition:
             while self._error is None:
@@ -116,8 +116,8 @@ class PartQueue:
     def close(self) -> None:
         """Leave the memory that nobody holds to other jobs; only when nobody takes parts any more."""
         with self._condition:
-            _SPARES.extend(self._free)
-            _SPARES.extend(self._put_back.values())
+            buffers = [*self._free, *self._put_back.values()]
+            _SPARES.extend(buffer for buffer in buffers if len(buffer) == self._part_size)
             self._free.clear()
             self._put_back.clear()
 

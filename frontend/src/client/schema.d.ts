@@ -1018,7 +1018,7 @@ export interface components {
         ResolveRequest: {
             /**
              * Max Height
-             * @description The most that the picture's height (of an upright one, the width) shall have, in pixels, where a site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT), which is also what null means
+             * @description The most that the picture's height (of an upright one, the width) shall have, in pixels, where a site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT). Null: no wish
              * @example 720
              */
             max_height?: number | null;
@@ -1200,7 +1200,7 @@ export interface components {
             force: boolean;
             /**
              * Max Height
-             * @description The most that the picture's height (of an upright one, the width) shall have, in pixels, where a site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT), which is also what null means
+             * @description The most that the picture's height (of an upright one, the width) shall have, in pixels, where a site offers several; never more than the operator allows (TAKEUP_MAX_HEIGHT). Null: no wish
              * @example 720
              */
             max_height?: number | null;
