@@ -105,7 +105,6 @@ lock: $(STAMP) ## compile the hash-pinned locks from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 bench: $(STAMP) ## measure (minutes); writes docs/benchmarks.md's tables to the terminal
-	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.fetch
 	$(BIN)/python -m bench.sink
 	$(BIN)/python -m bench.jobs

@@ -21,7 +21,7 @@ import psutil
 from app.demo.origin import Origin
 from app.demo.samples import make_samples
 from bench.peers import RCLONE, Cost, rclone_remote, run
-from bench.store import AT_REST, pad_clip, peak_mib, takeup
+from bench.takeup import AT_REST, pad_clip, peak_mib, takeup
 from tests.stack import RunningStack, running_stack
 
 ORIGINS: dict[str, dict[str, int]] = {

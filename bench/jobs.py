@@ -30,7 +30,7 @@ from app.demo.samples import make_samples
 from app.models.media import Status, milliseconds
 from bench.fetch import sized
 from bench.peers import RCLONE, rclone_remote, run
-from bench.store import AT_REST
+from bench.takeup import AT_REST
 from tests.contract.conftest import Place, insert_scene
 from tests.stack import RunningStack, running_stack
 

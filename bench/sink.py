@@ -28,7 +28,7 @@ from app.core.process import die_with_parent
 from app.demo.origin import Origin
 from app.demo.samples import make_samples
 from bench.peers import RCLONE, Cost, rclone_remote, run
-from bench.store import pad_clip
+from bench.takeup import pad_clip
 from tests.faults.strict_s3 import make_certificate
 
 _SMALL_BYTES = 1024
