@@ -15,6 +15,8 @@ from app.services.warm import Server, forked
 _POLL_SECONDS = 0.2
 _STDERR_TAIL_BYTES = 8192
 _MAX_LINE_BYTES = 1 << 20
+_START_SECONDS = 10.0
+"""For taking the job, which fits into the pipe."""
 
 
 class ChildDiedError(Exception):
@@ -40,14 +42,15 @@ class Child:
         self._log = log
         self._buffer = bytearray()
 
-    def send(self, body: bytes) -> None:
-        """Write raw bytes to the child's stdin. Raises `ChildDiedError`."""
-        try:
-            left = memoryview(body)
-            while left:
-                left = left[self._stdin.write(left) :]
-        except OSError as error:
-            raise self._died() from error
+    def send(self, body: bytes, check: Callable[[], None], silence_seconds: float) -> None:
+        """Write raw bytes to the child's stdin, as it reads them; `check` and the silence are those of `messages`."""
+        left = memoryview(body)
+        while left:
+            self._wait(self._stdin, selectors.EVENT_WRITE, check, silence_seconds)
+            try:
+                left = left[os.write(self._stdin.fileno(), left) :]
+            except OSError as error:
+                raise self._died() from error
 
     def messages(self, check: Callable[[], None], silence_seconds: float) -> Iterator[dict[str, Any]]:
         """What the child says until it ends well. `check` is called at least five times a second and may raise.
@@ -84,17 +87,22 @@ class Child:
 
     def _fill(self, check: Callable[[], None], silence_seconds: float) -> bool:
         """Wait for more output; False at its end."""
+        self._wait(self._stdout, selectors.EVENT_READ, check, silence_seconds)
+        piece = os.read(self._stdout.fileno(), 65536)
+        self._buffer += piece
+        return bool(piece)
+
+    @staticmethod
+    def _wait(pipe: IO[bytes], event: int, check: Callable[[], None], silence_seconds: float) -> None:
+        """Until the pipe can be read or written without waiting."""
         deadline = time.monotonic() + silence_seconds
         with selectors.DefaultSelector() as selector:
-            selector.register(self._stdout, selectors.EVENT_READ)
+            selector.register(pipe, event)
             while not selector.select(_POLL_SECONDS):
                 check()
                 if time.monotonic() > deadline:
                     raise ChildSilentError
         check()
-        piece = os.read(self._stdout.fileno(), 65536)
-        self._buffer += piece
-        return bool(piece)
 
     def _died(self) -> ChildDiedError:
         returncode = self._server.wait()
@@ -137,6 +145,7 @@ def run_child(module: str, job: Mapping[str, Any], folder: Path | None = None) -
     ):
         their_stdin.close()
         their_stdout.close()
+        os.set_blocking(stdin.fileno(), False)
         child = Child(server, stdin, stdout, log)
-        child.send(json.dumps({"parent": server.pid, **job}).encode() + b"\n")
+        child.send(json.dumps({"parent": server.pid, **job}).encode() + b"\n", lambda: None, _START_SECONDS)
         yield child

@@ -61,7 +61,7 @@ ANSWERS: dict[str, tuple[Callable[[], Body], set[str]]] = {
     "absurd-length.mp4": (
         lambda: iter([_head("video/mp4", "Content-Length: 90000000000000000"), _MP4]), {"content.too_large"}),
     "bomb.mp4": (lambda: iter([_head("video/mp4", "Content-Encoding: gzip"), _bomb()]), {"media.not_media"}),
-    "bomb.html": (lambda: iter([_head("text/html", "Content-Encoding: gzip"), _bomb()]), {"content.too_large"}),
+    "bomb.html": (lambda: iter([_head("text/html", "Content-Encoding: gzip"), _bomb()]), {"media.not_media"}),
     "slow-head.mp4": (lambda: _slowly(_head("video/mp4", *("X-Pad: " + "x" * 60 for _ in range(50)))),
                       {"fetch.timeout", "fetch.stalled"}),
     "slow-body.mp4": (lambda: _then(_head("video/mp4") + _MP4, _slowly(b"")), {"fetch.timeout", "fetch.stalled"}),

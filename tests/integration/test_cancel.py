@@ -1,6 +1,5 @@
 """A canceled scene stops within two seconds, whatever its worker was doing, with every process that worked for it."""
 
-import os
 import signal
 import socket
 import threading
@@ -8,17 +7,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import copytree
 
 import psutil
 import pytest
+from PIL import Image
 
 from app.core.database import Document
 from app.demo.origin import Origin
-from tests.servers import wait_for
+from tests.servers import shared_samples, wait_for
 from tests.stack import RunningStack
 
+HUGE = "huge.jpg"
 STOPS_WITHIN = 2.0
 BUSY_MACHINE = 1.0
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    """The samples, and a picture that takes a second to look at."""
+    folder = copytree(shared_samples(tmp_path_factory).folder, tmp_path_factory.mktemp("site") / "samples")
+    Image.linear_gradient("L").resize((9900, 9900)).convert("RGB").save(folder / HUGE, quality=30)
+    with Origin(folder) as serving:
+        yield serving
 
 
 @pytest.fixture
@@ -49,14 +60,11 @@ def descendants(stack: RunningStack, module: str) -> list[psutil.Process]:
     return found
 
 
-def working(servers: list[psutil.Process]) -> psutil.Process | None:
-    """A job that one of these has forked, by the kernel's own list: it may be over in a moment."""
-    for server in servers:
-        with suppress(OSError, psutil.Error):
-            for pid in map(int, Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()):
-                if os.getsid(pid) == pid:  # and no program that it has started while it imports
-                    return psutil.Process(pid)
-    return None
+def jobs(stack: RunningStack, module: str) -> Iterator[psutil.Process]:
+    """Those of them that work; the servers that they are forked from stay."""
+    running = descendants(stack, module)
+    servers = {process.pid for process in running}
+    return (process for process in running if process.ppid() in servers)
 
 
 def assert_stops(stack: RunningStack, scene: Document, busy: Callable[[], object]) -> None:
@@ -108,11 +116,7 @@ def test_while_it_downloads(stack: RunningStack, origin: Origin) -> None:
 @contextmanager
 def stopped_child(stack: RunningStack, module: str) -> Iterator[psutil.Process]:
     """The child that runs this module, frozen in the midst of its work."""
-    deadline = time.monotonic() + 20
-    servers: list[psutil.Process] = []
-    while (child := working(servers)) is None:  # without a pause: a probe takes less than a tenth of a second
-        assert time.monotonic() < deadline, f"{module} does not run"
-        servers = servers or descendants(stack, module)
+    child = wait_for(lambda: next(jobs(stack, module), None), 20, f"{module} runs")
     child.send_signal(signal.SIGSTOP)
     try:
         yield child
@@ -123,11 +127,11 @@ def stopped_child(stack: RunningStack, module: str) -> Iterator[psutil.Process]:
 
 @pytest.mark.parametrize(
     ("path", "module"),
-    [("hls/master.m3u8", "app.services.fetch.extractor"), ("clip.mp4", "app.services.process.inspector")],
+    [("hls/master.m3u8", "app.services.fetch.extractor"), (HUGE, "app.services.process.inspector")],
     ids=["while yt-dlp works", "while it is probed"],
 )
-def test_while_a_child_works_for_it(stack: RunningStack, origin: Origin, path: str, module: str) -> None:
-    scene = stack.store(origin.url(path))
+def test_while_a_child_works_for_it(stack: RunningStack, site: Origin, path: str, module: str) -> None:
+    scene = stack.store(site.url(path))
     with stopped_child(stack, module) as child:
         assert_stops(stack, scene, child.is_running)
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Barrier
 
@@ -60,6 +60,26 @@ def listen(child: Child) -> None:
 
 def is_gone(process: psutil.Process) -> bool:
     return not is_alive(process)
+
+
+class EnoughError(Exception):
+    """What a check raises."""
+
+
+def test_child_that_reads_no_more_holds_nobody_up() -> None:
+    looks = 0
+
+    def check() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 2:
+            raise EnoughError
+
+    with suppress(EnoughError), waiting() as (child, _, job):
+        job.send_signal(signal.SIGSTOP)
+        child.send(bytes(1 << 20), check, SILENCE)
+    assert looks > 2
+    assert is_gone(job)
 
 
 def test_one_server_serves_job_after_job_each_in_a_process_of_its_own() -> None:

@@ -92,7 +92,7 @@ def _serve(child: Child, blocks: _Blocks, check: Callable[[], None]) -> Inspecti
         match message["type"]:
             case "read":
                 body = blocks.read(message["offset"])
-                child.send(len(body).to_bytes(8, "big") + body)
+                child.send(len(body).to_bytes(8, "big") + body, check, _SILENCE_SECONDS)
             case "error":
                 raise MEDIA_ERRORS[message["code"]](message["detail"])
             case "result":
