@@ -166,7 +166,7 @@ class Settings(BaseSettings):
 
     @property
     def scratch_dir(self) -> Path:
-        """Where a job keeps what yt-dlp downloads and merges; each job's folder is removed with the job."""
+        """Where a job keeps what yt-dlp downloads and merges, until nobody waits for it any more."""
         return self.takeup_scratch_dir or self.takeup_data_dir / "scratch"
 
     def height_cap(self, asked: int | None) -> int:
