@@ -13,9 +13,10 @@ from app.demo.origin import Origin
 from app.demo.samples import Samples
 from app.services.fetch.direct import open_found
 from app.services.fetch.exchange import Limits, Opening
-from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
+from app.services.fetch.extract import ExtractionProgress, extracted
 from app.services.fetch.found import FoundFile
 from app.services.fetch.guard import Guard
+from tests.unit.extract.extracting import extraction
 
 LIMITS = Limits(64 << 20, 20, 5)
 OPENING = Opening(Guard.of(["127.0.0.1/32"]), LIMITS)
@@ -86,7 +87,7 @@ def gate(film: bytes, elsewhere: Gate) -> Iterator[Gate]:
 
 
 def test_file_is_asked_for_with_the_cookie_that_its_page_set(gate: Gate, film: bytes, tmp_path: Path) -> None:
-    job = Extraction(gate.url("watch"), LIMITS, OPENING.guard, 60, 10, 1080, tmp_path / "scratch", 0)
+    job = extraction(gate.url("watch"), tmp_path / "scratch")
     progress = ExtractionProgress(lambda: None, lambda _: None, lambda _: None)
     with extracted(job, progress) as source:
         assert b"".join(source.chunks) == film

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from shutil import copytree
@@ -12,11 +13,10 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from app.demo.origin import Origin
 from app.demo.samples import Samples
-from app.services.fetch.exchange import Limits
-from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
-from app.services.fetch.guard import Guard
+from app.services.fetch.extract import ExtractionProgress, extracted
 from app.services.fetch.scratch import job_folder, job_name, sweep_scratch
 from app.services.fetch.source import Source
+from tests.unit.extract.extracting import extraction
 
 HLS, DASH, FILES = "hls/media.m3u8", "dash/manifest.mpd", "dash/files.mpd"
 NAME = job_name("scene", 3)
@@ -64,8 +64,7 @@ def scratch(tmp_path: Path) -> Path:
 def fetching(origin: Origin, path: str, scratch: Path, check: Callable[[], None]) -> Iterator[tuple[Source, list[int]]]:
     """What comes, and how many bytes of it had been kept."""
     kept: list[int] = []
-    limits = Limits(64 << 20, 60, 5)
-    job = Extraction(origin.url(path), limits, Guard.of(["127.0.0.1/32"]), 60, 1000, 1080, scratch, 0, name=NAME)
+    job = replace(extraction(origin.url(path), scratch), name=NAME)
     progress = ExtractionProgress(check, lambda _: None, lambda _: None, kept=kept.append)
     with extracted(job, progress) as source:
         assert source.local

@@ -87,7 +87,7 @@ def claim_space(folder: Path, needed: int, keep_free: int) -> None:
     first. Raises `NoRoomYetError` where all that is not enough.
     """
     with _alone(folder.parent):
-        others = sorted((other for other in _folders(folder.parent) if other != folder), key=_age)
+        others = sorted((other for other in _folders(folder.parent) if other != folder), key=_touched_at)
         while True:
             claimed = sum(map(_unused_claim, others))
             if disk_usage(folder).free - claimed - keep_free >= needed - _size(folder):
@@ -101,7 +101,7 @@ def _folders(scratch: Path) -> list[Path]:
     return list(scratch.glob(f"{_PREFIX}*"))
 
 
-def _age(folder: Path) -> float:
+def _touched_at(folder: Path) -> float:
     try:
         return folder.stat().st_mtime
     except OSError:  # it has just been removed
@@ -119,7 +119,8 @@ def _size(folder: Path) -> int:
     size = 0
     for file in folder.rglob("*"):
         with suppress(OSError):
-            size += 0 if file.is_dir() else file.lstat().st_size
+            if not file.is_dir():
+                size += file.lstat().st_size
     return size
 
 
@@ -142,7 +143,7 @@ def abandoned_folders(
         if job and is_awaited(job["scene"], int(job["generation"])):
             continue
         with _abandoned(folder) as abandoned:
-            if not abandoned or time.time() - _age(folder) < older_than_seconds:
+            if not abandoned or time.time() - _touched_at(folder) < older_than_seconds:
                 continue
             size = _size(folder)
         yield folder, size

@@ -7,9 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.media_errors import (
-    MediaError,
-)
+from app.core.media_errors import MediaError
 from app.services.fetch.exchange import Limits
 from app.services.fetch.extract import Extraction, ExtractionProgress, extracted
 from app.services.fetch.guard import Guard
