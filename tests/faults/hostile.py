@@ -112,7 +112,10 @@ class HostileOrigin:
 
     def _answer(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            name = connection.recv(65536).split(b" ")[1].decode().lstrip("/").partition("?")[0]
+            request = connection.recv(65536)
+            if not request:  # whoever connected was ended before it asked
+                return
+            name = request.split(b" ")[1].decode().lstrip("/").partition("?")[0]
             for piece in self._body(name):
                 connection.sendall(piece)
             connection.shutdown(socket.SHUT_WR)
