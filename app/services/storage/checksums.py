@@ -2,7 +2,8 @@
 
 from base64 import b64encode
 from hashlib import md5
-from zlib import crc32
+
+from isal.isal_zlib import crc32  # six times as fast as zlib's
 
 
 def content_md5(body: bytes | bytearray) -> str:
