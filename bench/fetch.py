@@ -93,17 +93,10 @@ def sized(folder: Path, mib: int) -> str:
     return f"padded-{mib}.jpg"
 
 
-def measure(stack: RunningStack, origin: Origin, folder: Path, mib: int, rounds: int) -> None:
+def measure(folder: Path, mib: int, rounds: int) -> None:
     name = sized(folder / "samples", mib)
     for title, faults in ORIGINS.items():
-        ways: dict[str, Callable[[], Cost]] = {
-            "takeup": partial(run_takeup, stack, origin, name, **faults),
-            **peers(stack, folder, name, origin.url(name, **faults)),
-        }
-        costs: dict[str, list[Cost]] = {way: [] for way in ways}
-        for _ in range(rounds):
-            for way, once in ways.items():
-                costs[way].append(once())
+        costs = measure_ways(folder, name, faults, rounds)
         ours = statistics.median(cost.wall for cost in costs["takeup"])
         print(f"\n{mib} MiB, origin: {title}; median of {rounds}, {psutil.cpu_count()} cores\n")
         print("| way | seconds | spread | takeup / this | CPU seconds | peak MiB |\n|---|---|---|---|---|---|")
@@ -116,6 +109,25 @@ def measure(stack: RunningStack, origin: Origin, folder: Path, mib: int, rounds:
     (folder / "samples" / name).unlink()
 
 
+def measure_ways(folder: Path, name: str, faults: dict[str, int], rounds: int) -> dict[str, list[Cost]]:
+    """What each way costs in each round. The stack is new: a bucket keeps what was deleted on its disk for a while."""
+    with (
+        tempfile.TemporaryDirectory() as data,
+        Origin(folder / "samples") as origin,
+        running_stack(Path(data), **AT_REST) as stack,
+    ):
+        takeup(stack, origin, "clip.mp4")
+        ways: dict[str, Callable[[], Cost]] = {
+            "takeup": partial(run_takeup, stack, origin, name, **faults),
+            **peers(stack, folder, name, origin.url(name, **faults)),
+        }
+        costs: dict[str, list[Cost]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, once in ways.items():
+                costs[way].append(once())
+        return costs
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--mib", type=int, nargs="+", default=[1, 64, 1024])
@@ -124,10 +136,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make_samples(folder / "samples")
-        with Origin(folder / "samples") as origin, running_stack(folder / "data", **AT_REST) as stack:
-            takeup(stack, origin, "clip.mp4")
-            for mib in options.mib:
-                measure(stack, origin, folder, mib, options.rounds)
+        for mib in options.mib:
+            measure(folder, mib, options.rounds)
 
 
 if __name__ == "__main__":
