@@ -4,6 +4,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -20,25 +21,33 @@ from tests.stack import RunningStack, running_stack
 SLOW = 3_000_000
 PARTS = 3
 REFUSALS = (500, 503, 429)
-SHARE = 0.3
+TEN = [True] * 3 + [False] * 7
+"""Which of ten parts are refused: dealt like cards, so that chance has the order and not the number."""
 
 
 class FaultyS3(S3Front):
-    """Refuses a `share` of the parts, and calls `on_complete` when an upload has become an object."""
+    """Refuses three parts in ten while it is `refusing`; calls `on_complete` when an upload has become an object."""
 
     def __init__(self, upstream: str) -> None:
         super().__init__(upstream)
-        self.share = 0.0
+        self.refusing = False
+        self._dealt: list[bool] = []
+        self._lock = Lock()
         self.refused: Counter[int] = Counter()
         self.sizes: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self.on_complete: Callable[[], None] | None = None
 
     def refusal(self, request: S3Request) -> tuple[int, str] | None:
-        if not request.sends_part or random.random() >= self.share:
+        if not (request.sends_part and self.refusing and self._deal()):
             return None
         status = random.choice(REFUSALS)
         self.refused[status] += 1
         return status, "<Error><Code>SlowDown</Code></Error>"
+
+    def _deal(self) -> bool:
+        with self._lock:
+            self._dealt = self._dealt or random.sample(TEN, len(TEN))
+            return self._dealt.pop()
 
     def answered(self, request: S3Request, status: int) -> None:
         if request.sends_part and status == 200:
@@ -91,7 +100,7 @@ def test_bucket_that_refuses_parts_at_random_gets_all_of_them(
     """Experiment 17."""
     front, stack = faulty
     run = begin(stack)
-    front.share = SHARE
+    front.refusing = True
     front.sizes.clear()
     front.refused.clear()
     try:
@@ -99,7 +108,7 @@ def test_bucket_that_refuses_parts_at_random_gets_all_of_them(
         run.faults = 0
         figures = run.assert_holds(end_seconds=400)
     finally:
-        front.share = 0.0
+        front.refusing = False
     run.faults = front.refused.total()
     assert figures.ready == figures.accepted
     assert front.refused.total() > run.rounds / 2
