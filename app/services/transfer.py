@@ -135,7 +135,7 @@ class _Crew:
 
     def _oversee(self, places: HostPlaces) -> None:
         growth = Growth(time.monotonic())
-        first = self._start(self._fetch, self._file.reader(), self._queue.reserve())
+        first = self._start(self._fetch, self._file.reader(), self._queue.take())
         ask_at = 0.0
         while first.is_alive():
             now = time.monotonic()
@@ -160,19 +160,19 @@ class _Crew:
         thread.start()
         return thread
 
-    def _fetch(self, reader: SpanReader, number: int | None) -> None:
+    def _fetch(self, reader: SpanReader, taken: tuple[int, bytearray] | None) -> None:
         try:
             with closing(reader):
-                while number is not None and (taken := self._memory(reader, number)):
+                while taken:
                     self._fetch_part(reader, *taken)
-                    number = self._queue.reserve()
+                    taken = self._queue.take()
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits for all of them
             self._queue.fail(error)
 
     def _help(self) -> None:
         try:
             with closing(self._file.reader()) as reader:
-                while (number := self._queue.reserve()) is not None and (taken := self._memory(reader, number)):
+                while taken := self._queue.take():
                     try:
                         self._fetch_part(reader, *taken)
                     except MediaError as error:
@@ -184,11 +184,6 @@ class _Crew:
                         return
         except BaseException as error:  # noqa: BLE001 - as above
             self._queue.fail(error)
-
-    def _memory(self, reader: SpanReader, number: int) -> tuple[int, bytearray] | None:
-        """The part's memory, which its request does not wait for; as `PartQueue.memory` gives it."""
-        reader.ask_ahead(*span_of(number, self._file.version.length, self._part_size))
-        return self._queue.memory(number)
 
     def _fetch_part(self, reader: SpanReader, number: int, buffer: bytearray) -> None:
         start, stop = span_of(number, self._file.version.length, self._part_size)

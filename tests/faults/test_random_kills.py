@@ -26,8 +26,6 @@ QUICK_BYTES = 40 << 20
 LONG_BYTES = 1 << 30
 IN_MEMORY = 4
 """Parts that a download holds at most, one for each connection, fetched or being fetched, and not stored yet."""
-ASKED_AHEAD = 4
-"""Parts whose request may have gone out before there was memory for them; nothing of them has been read."""
 PACES: tuple[dict[str, int], ...] = ({}, {"rate": 40_000_000})
 """The bucket is the slower one, or the source is (so many bytes a second over each connection)."""
 
@@ -116,7 +114,7 @@ def kill_at(
     again = origin.bytes_sent[FILM] - before - size  # what no worker read any more included: the origin sent it
     assert again <= IN_MEMORY * PART_BYTES, f"{again} bytes were fetched again"
     parts = origin.requests[FILM] - asked - part_count(size, PART_BYTES)
-    assert parts <= IN_MEMORY + ASKED_AHEAD, f"{parts} parts were asked for again"
+    assert parts <= IN_MEMORY, f"{parts} parts were asked for again"
     return len(crashed)
 
 

@@ -140,9 +140,3 @@ def test_whoever_waits_for_memory_fetches_the_part_before_it_that_was_put_back()
     queue.filled()
     queue.let_go(Part(*second, 10))
     assert taken(queue)[0] == 3
-
-
-def test_request_goes_out_before_there_is_memory() -> None:
-    queue = PartQueue([1, 2], 10, 1)
-    taken(queue)
-    assert queue.reserve() == 2

@@ -16,7 +16,6 @@ from app.core.media_errors import (
     FetchTimeoutError,
     LinkNotFoundError,
     LoginRequiredError,
-    MediaError,
     RateLimitedError,
     ServerFaultError,
     SourceChangedError,
@@ -120,15 +119,6 @@ class SpanReader:
         self._given = given
         self._at = given.start if given else 0
         self._pieces = deque(pieces)
-        self._failure: MediaError | None = None
-
-    def ask_ahead(self, start: int, stop: int) -> None:
-        """Ask for bytes before there is room for them: they are on their way then. `read` raises what fails here."""
-        if not self._has(start):
-            try:
-                self._ask(start, stop)
-            except MediaError as error:
-                self._given, self._failure = None, error
 
     def read(self, start: int, into: memoryview, fetched: Fetched) -> None:
         """Fill `into` with the bytes from `start` on; `fetched` is told of each piece, and may raise to stop it."""
@@ -144,9 +134,8 @@ class SpanReader:
         while start < stop:
             began = time.monotonic()
             try:
-                self._raise_failure()
-                given = self._given if self._given and self._has(start) else self._ask(start, stop)
-                chunk = self._next(given, stop)
+                under_way = self._given if self._given and self._at == start < self._given.stop else None
+                chunk = self._next(under_way or self._ask(start, stop), stop)
             except TooSlowError:
                 raise
             except _PASSING as error:
@@ -163,15 +152,6 @@ class SpanReader:
 
     def close(self) -> None:
         self._file.discard(self._exchange)
-
-    def _has(self, start: int) -> bool:
-        """Whether the answer under way goes on there."""
-        return self._given is not None and self._at == start < self._given.stop
-
-    def _raise_failure(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
 
     def _ask(self, start: int, stop: int) -> ContentRange:
         self._given = None

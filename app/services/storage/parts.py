@@ -30,10 +30,11 @@ class Part:
 
 
 class PartQueue:
-    """Hands out the numbers of missing parts, and the memory for them, until all are fetched or one thing failed.
+    """Hands out the numbers of missing parts, each with the memory for it, until all are fetched or one thing failed.
 
-    There are `buffers` pieces of memory and no more. Numbers and memory are given in rising order, so that the lowest
-    part under way never waits for memory that the parts behind it hold.
+    There are `buffers` pieces of memory and no more. A number comes with one, in rising order, so that the lowest part
+    under way never waits for memory that the parts behind it hold; and nothing is asked of a source, to be asked again
+    after a crash, that there is no memory for.
     """
 
     def __init__(self, numbers: Iterable[int], part_size: int, buffers: int) -> None:
@@ -42,9 +43,7 @@ class PartQueue:
         self._part_size = part_size
         self._unmade = buffers
         self._free: deque[bytearray] = deque()
-        self._unfed: deque[int] = deque()
-        self._put_back: dict[int, bytearray] = {}
-        self._returned: set[int] = set()
+        self._put_back: list[tuple[int, bytearray]] = []
         self._filling = 0
         self._condition = Condition()
         self._error: BaseException | None = None
@@ -55,51 +54,21 @@ class PartQueue:
         return self._error
 
     def take(self) -> tuple[int, bytearray] | None:
-        """A part to fetch with its memory, as `reserve` and `memory` give them."""
-        number = self.reserve()
-        return None if number is None else self.memory(number)
-
-    def reserve(self) -> int | None:
         """A part to fetch; None where all are fetched, or after a failure. Waits while it may yet have to be given one.
 
-        The one who reserves it asks for its `memory`, and calls `filled` or `put_back` then.
+        The one who takes it calls `filled` or `put_back`.
         """
         with self._condition:
             while self._error is None:
-                if self._returned:
+                if self._put_back:
                     self._filling += 1
-                    number = min(self._returned)
-                    self._returned.remove(number)
-                    return number
-                if self._next is not None:
+                    return self._put_back.pop()
+                if self._next is not None and (self._free or self._unmade):
                     number, self._next = self._next, next(self._numbers, None)
                     self._filling += 1
-                    self._unfed.append(number)
-                    return number
-                if not self._filling:
-                    return None
-                self._condition.wait()
-        return None
-
-    def memory(self, number: int) -> tuple[int, bytearray] | None:
-        """A part that was reserved, with its memory, once there is some and all parts before it have theirs.
-
-        Another part instead, where one was put back meanwhile, and this one goes back: the memory may be waiting for
-        just that other. None after a failure.
-        """
-        with self._condition:
-            while self._error is None:
-                if number not in self._put_back and (returned := self._returned & self._put_back.keys()):
-                    self._returned.add(number)
-                    number = min(returned)
-                    self._returned.remove(number)
-                    self._condition.notify_all()
-                if number in self._put_back:
-                    return number, self._put_back.pop(number)
-                if self._unfed[0] == number and (self._free or self._unmade):
-                    self._unfed.popleft()
-                    self._condition.notify_all()
                     return number, self._buffer()
+                if self._next is None and not self._filling:
+                    return None
                 self._condition.wait()
         return None
 
@@ -116,7 +85,7 @@ class PartQueue:
     def close(self) -> None:
         """Leave the memory that nobody holds to other jobs; only when nobody takes parts any more."""
         with self._condition:
-            buffers = [*self._free, *self._put_back.values()]
+            buffers = [*self._free, *(buffer for _, buffer in self._put_back)]
             _SPARES.extend(buffer for buffer in buffers if len(buffer) == self._part_size)
             self._free.clear()
             self._put_back.clear()
@@ -131,8 +100,7 @@ class PartQueue:
         """One that was taken is for somebody else to fetch."""
         with self._condition:
             self._filling -= 1
-            self._put_back[number] = buffer
-            self._returned.add(number)
+            self._put_back.append((number, buffer))
             self._condition.notify_all()
 
     def let_go(self, part: Part) -> None:
@@ -158,7 +126,7 @@ class PartQueue:
     def has_more(self) -> bool:
         """Whether a part waits for somebody to fetch it."""
         with self._condition:
-            return self._next is not None or bool(self._returned)
+            return self._next is not None or bool(self._put_back)
 
 
 class OrderedDigest:
