@@ -8,6 +8,7 @@ import socket
 from typing import Any
 
 from celery import Task
+from celery.signals import worker_init
 
 from app.core.celery_app import RESCUED_QUEUE, celery_app
 from app.core.config import get_settings
@@ -15,7 +16,12 @@ from app.core.database import worker_database
 from app.core.redis import worker_announcer
 from app.services.intake import Intake
 from app.services.resolve import Resolver
-from app.services.storage.bucket import worker_bucket
+from app.services.storage.bucket import read_descriptions, worker_bucket
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _before_the_forks(**_: object) -> None:
+    read_descriptions()
 
 
 def task_id_of(scene_id: str, generation: int) -> str:

@@ -22,6 +22,7 @@ from app.services.fetch.scratch import claim_space, job_folder
 from app.services.intake import Intake
 from app.services.lease import HandOverError, LeaseKeeper, LeaseLostError
 from app.services.storage.bucket import Bucket
+from app.services.sweep import sweep_disk
 from tests.contract.conftest import Place, insert_scene, read_scene
 from tests.servers import eventually, shared_samples
 
@@ -184,3 +185,24 @@ def test_job_without_room_on_the_disk_waits_queued_says_why_and_goes_on_when_the
     media = read_scene(database, place.scene_id)["media"]
     assert (media["status"], media["attempt"], media["error"]) == (Status.READY, 1, None)
     assert not list(tmp_path.iterdir())
+
+
+def test_job_whose_end_is_written_is_not_spoilt_by_cleaning_up_after_others(
+    intake: Intake, database: Sync, database_settings: Settings, place: Place, tmp_path: Path
+) -> None:
+    """The database goes right after it: what another job left on the disk is cleaned up by the next round."""
+    left = tmp_path / "job-another.1"
+    left.mkdir()
+    insert_scene(database, Status.QUEUED, place, source_url="http://127.0.0.1/")
+    settings = intake.settings.model_copy(update={"takeup_scratch_dir": tmp_path})
+    own = connect_sync(database_settings)
+
+    def gone_at_the_end(_: str, *scene_ids: str) -> None:
+        if read_scene(database, *scene_ids)["media"]["status"] == Status.FAILED:
+            own.client.close()
+
+    intake = replace(intake, database=own, settings=settings, changed=gone_at_the_end)
+    assert not intake.run(place.scene_id, 1)
+    assert left.exists()
+    sweep_disk(database, tmp_path)
+    assert not left.exists()

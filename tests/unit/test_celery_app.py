@@ -50,6 +50,20 @@ with celery_app.connection_for_read() as connection:
 print(json.dumps([routes, messages]))
 """
 
+# What a worker process reads of botocore's data for its bucket, when the worker has told its tasks that it begins.
+READ = """
+import json, os, sys
+from celery.signals import worker_init
+from app.core.celery_app import celery_app
+celery_app.loader.import_default_modules()
+worker_init.send(sender="worker")
+read = []
+sys.addaudithook(lambda event, args: read.append(str(args[0])) if event == "open" else None)
+from app.services.storage.bucket import worker_bucket
+worker_bucket()
+print(json.dumps([path for path in read if f"botocore{os.sep}data" in path]))
+"""
+
 
 def run_python(program: str, folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
@@ -73,6 +87,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def settings() -> Settings:
     return settings_of(ENVIRONMENT, takeup_job_seconds=600)
+
+
+def test_descriptions_of_s3_are_read_before_the_worker_forks(tmp_path: Path) -> None:
+    done = run_python(READ, tmp_path, ENVIRONMENT)
+    assert json.loads(done.stdout) == [], done.stderr
+    alone = run_python(READ.replace('worker_init.send(sender="worker")', ""), tmp_path, ENVIRONMENT)
+    assert json.loads(alone.stdout) != [], alone.stderr
 
 
 def test_registry_holds_these_tasks_and_their_queues(seen: Any) -> None:
