@@ -16,7 +16,8 @@ from app.core.database import worker_database
 from app.core.redis import worker_announcer
 from app.services.intake import Intake
 from app.services.resolve import Resolver
-from app.services.storage.bucket import read_descriptions, worker_bucket
+from app.services.storage.bucket import worker_bucket
+from app.services.storage.client import read_descriptions
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]

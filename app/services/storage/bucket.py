@@ -10,15 +10,13 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.handlers import add_expect_header
 
 from app.core.config import Settings, get_settings
 from app.core.media_errors import Blame, NoBucketError, StorageDeniedError, StorageUnavailableError
 from app.services.storage import keys
 from app.services.storage.checksums import content_crc32, content_md5
+from app.services.storage.client import make_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -98,32 +96,6 @@ def _translate(error: ClientError) -> Exception:
     if status in _DENIED_STATUS:
         return StorageDeniedError()
     return StorageUnavailableError()
-
-
-def make_client(settings: Settings) -> "S3Client":
-    """A client for one process; threads may share it.
-
-    Checksums only where required: over https boto3's default sends chunked CRC trailers, which R2 refuses. Bodies
-    carry a checksum of their own instead of a signed SHA-256.
-    """
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint_url,
-        region_name=settings.s3_region,
-        aws_access_key_id=settings.s3_access_key_id,
-        aws_secret_access_key=settings.s3_secret_access_key.get_secret_value(),
-        config=Config(
-            connect_timeout=3,
-            read_timeout=30,
-            max_pool_connections=16,
-            retries={"total_max_attempts": 3, "mode": "standard"},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path", "payload_signing_enabled": False},
-        ),
-    )
-    client.meta.events.unregister("before-call.s3", add_expect_header)  # botocore waits 1 s for a 100 that few send
-    return client
 
 
 class Bucket:
@@ -286,14 +258,6 @@ class Bucket:
 
 def open_bucket(settings: Settings) -> Bucket:
     return Bucket(make_client(settings), settings.s3_bucket)
-
-
-def read_descriptions() -> None:
-    """Have boto3 read its descriptions of S3 now, for all processes that are forked from this one; nothing connects.
-
-    Each would take a sixth of a second for it, before its first job.
-    """
-    make_client(get_settings()).close()
 
 
 @cache
