@@ -20,11 +20,11 @@ SHARE = 3 * MAX_BYTES
 
 @pytest.fixture
 def small_stack(tmp_path: Path) -> Iterator[RunningStack]:
-    """One attempt of ten seconds for each link, and 16 MiB."""
+    """One attempt of twenty seconds for each link, in which yt-dlp starts on a busy machine too, and 16 MiB."""
     with running_stack(
         tmp_path / "data",
         TAKEUP_MAX_ATTEMPTS="1",
-        TAKEUP_JOB_SECONDS="10",
+        TAKEUP_JOB_SECONDS="20",
         TAKEUP_MAX_BYTES=str(MAX_BYTES),
         TAKEUP_HOST_FAILURES="1000",
         TAKEUP_CONCURRENCY="4",
