@@ -5,6 +5,7 @@ import re
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -102,16 +103,15 @@ class _Handler(BaseHTTPRequestHandler):
             status, text = refusal
             self._answer(status, {}, text.encode())
             return
-        upstream = http.client.HTTPConnection(self._front.upstream, timeout=30)
-        upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            upstream.putheader(name, value)
-        upstream.endheaders(body or None)
-        answer = upstream.getresponse()
-        found = answer.read()
+        with closing(http.client.HTTPConnection(self._front.upstream, timeout=30)) as upstream:
+            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                upstream.putheader(name, value)
+            upstream.endheaders(body or None)
+            answer = upstream.getresponse()
+            found = answer.read()
         self._front.answered(request, answer.status)
         self._answer(answer.status, {n: v for n, v in answer.getheaders() if _PASSED_BACK.match(n)}, found)
-        upstream.close()
 
     do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - the base class looks for these names
 
